@@ -1,0 +1,14 @@
+//! Joulebar's measuring model, for any shell: terminal, menu-bar app, tests.
+//!
+//! Knows power samples, an LM server's stream, the phases of a session, energy, and the report made of
+//! them. Leaves to others: printing, argument parsing, windows, and everything that needs root.
+//!
+//! The data's way: a [`power::PowerSource`] yields [`sample::PowerSample`]s; [`lmstudio`] turns one request into
+//! a [`lmstudio::Generation`]; [`session`] aligns both on one [`clock::Clock`] and records them; [`energy`] derives
+//! joules from that record; [`report`] writes and verifies it.
+
+pub mod clock;
+pub mod lmstudio;
+pub mod power;
+pub mod sample;
+pub mod units;
