@@ -1,0 +1,123 @@
+//! What is known of the machine that a session ran on. Every fact is optional; a missing one stays missing.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Facts about the machine, read once per session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Name and version, `macOS 15.5`, `Debian GNU/Linux 12`.
+    pub os: Option<String>,
+    /// Kernel version.
+    pub kernel: Option<String>,
+    /// Chip, `Apple M4 Pro`.
+    pub chip: Option<String>,
+    /// Logical processors.
+    pub cores: Option<u32>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// What feeds the machine.
+    pub supply: Option<Supply>,
+}
+
+/// What feeds the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Supply {
+    /// Mains power.
+    Ac,
+    /// Its battery.
+    Battery,
+}
+
+/// Reads the facts from the running machine.
+#[must_use]
+pub fn read_environment() -> Environment {
+    use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+    let kinds = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(kinds);
+    let known = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    Environment {
+        os: System::long_os_version().and_then(known),
+        kernel: System::kernel_version().and_then(known),
+        chip: system.cpus().first().and_then(|cpu| known(cpu.brand().to_owned())),
+        cores: u32::try_from(system.cpus().len()).ok().filter(|count| *count > 0),
+        memory_bytes: Some(system.total_memory()).filter(|bytes| *bytes > 0),
+        supply: read_supply(),
+    }
+}
+
+fn read_supply() -> Option<Supply> {
+    if cfg!(target_os = "macos") {
+        let output = std::process::Command::new("/usr/bin/pmset").args(["-g", "batt"]).output().ok()?;
+        return parse_pmset(&String::from_utf8_lossy(&output.stdout));
+    }
+    read_power_supply_class(Path::new("/sys/class/power_supply"))
+}
+
+/// Reads the first line of `pmset -g batt`: `Now drawing from 'AC Power'`.
+fn parse_pmset(text: &str) -> Option<Supply> {
+    let line = text.lines().next()?;
+    match line.split('\'').nth(1)? {
+        "AC Power" => Some(Supply::Ac),
+        "Battery Power" => Some(Supply::Battery),
+        _ => None,
+    }
+}
+
+/// Linux: a mains supply that is online, else a battery that discharges; `None` when the folder says neither.
+fn read_power_supply_class(folder: &Path) -> Option<Supply> {
+    let read = |path: &Path, name: &str| {
+        std::fs::read_to_string(path.join(name)).map(|text| text.trim().to_owned()).unwrap_or_default()
+    };
+    let mut found = None;
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let path = entry.path();
+        match read(&path, "type").as_str() {
+            "Mains" | "USB" if read(&path, "online") == "1" => return Some(Supply::Ac),
+            "Battery" if read(&path, "status") == "Discharging" => found = Some(Supply::Battery),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pmset_names_the_supply() {
+        assert_eq!(parse_pmset("Now drawing from 'AC Power'\n -InternalBattery-0"), Some(Supply::Ac));
+        assert_eq!(parse_pmset("Now drawing from 'Battery Power'\n"), Some(Supply::Battery));
+        assert_eq!(parse_pmset("Now drawing from 'UPS Power'\n"), None);
+        assert_eq!(parse_pmset(""), None);
+    }
+
+    #[test]
+    fn linux_supply_comes_from_sysfs_and_is_unknown_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_power_supply_class(folder.path()), None);
+        let battery = folder.path().join("BAT0");
+        std::fs::create_dir(&battery).unwrap();
+        std::fs::write(battery.join("type"), "Battery\n").unwrap();
+        std::fs::write(battery.join("status"), "Discharging\n").unwrap();
+        assert_eq!(read_power_supply_class(folder.path()), Some(Supply::Battery));
+        let mains = folder.path().join("AC");
+        std::fs::create_dir(&mains).unwrap();
+        std::fs::write(mains.join("type"), "Mains\n").unwrap();
+        std::fs::write(mains.join("online"), "1\n").unwrap();
+        assert_eq!(read_power_supply_class(folder.path()), Some(Supply::Ac));
+    }
+
+    #[test]
+    fn this_machine_says_something_about_itself() {
+        let environment = read_environment();
+        assert!(environment.memory_bytes.is_some());
+        assert!(environment.cores.is_some());
+    }
+}

@@ -1,0 +1,3 @@
+//! A benchmark session: phases as a pure state machine, a thin runner that drives it, and the record it leaves.
+
+pub mod record;
