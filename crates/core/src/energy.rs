@@ -95,11 +95,8 @@ impl Idle {
 /// Idle power over `[from, to]`; `None` when no sample lies wholly inside.
 #[must_use]
 pub fn idle(windows: &[Window], from: MonotonicTime, to: MonotonicTime) -> Option<Idle> {
-    let powers: Vec<f64> = windows
-        .iter()
-        .filter(|window| window.start >= from && window.end <= to)
-        .map(|window| window.power.0)
-        .collect();
+    let powers: Vec<f64> =
+        windows.iter().filter(|window| window.start >= from && window.end <= to).map(|window| window.power.0).collect();
     Some(Idle {
         power: Milliwatts(stats::median(&powers)?),
         standard_deviation: stats::standard_deviation(&powers).map(Milliwatts),
@@ -120,19 +117,25 @@ pub enum EnergyGap {
     #[error("no power sample lies inside the baseline; use a longer --baseline or a shorter --interval")]
     NoBaseline,
     /// The request was shorter than [`MIN_INFERENCE`].
-    #[error("inference took {seconds:.2} s; below 1 s its energy cannot be told from the sampling; ask for a longer answer")]
+    #[error(
+        "inference took {seconds:.2} s; below 1 s its energy cannot be told from the sampling; ask for a longer answer"
+    )]
     InferenceTooShort {
         /// Length of the inference.
         seconds: f64,
     },
     /// Fewer than [`MIN_SAMPLES`] samples touch the request.
-    #[error("only {count} power samples touch the inference (4 are needed); use a shorter --interval or a longer answer")]
+    #[error(
+        "only {count} power samples touch the inference (4 are needed); use a shorter --interval or a longer answer"
+    )]
     TooFewSamples {
         /// Samples that touch it.
         count: usize,
     },
     /// A pad holds fewer than [`MIN_CLEAN_PAD_SAMPLES`] samples of its own.
-    #[error("the pads around the inference hold {before} and {after} clean samples (2 each are needed); use a longer --baseline and --cooldown")]
+    #[error(
+        "the pads around the inference hold {before} and {after} clean samples (2 each are needed); use a longer --baseline and --cooldown"
+    )]
     PadNotCovered {
         /// Samples wholly before the request.
         before: usize,
@@ -205,11 +208,7 @@ pub fn padded(
     if before < MIN_CLEAN_PAD_SAMPLES || after < MIN_CLEAN_PAD_SAMPLES {
         return Err(EnergyGap::PadNotCovered { before, after });
     }
-    let hole = touching
-        .windows(2)
-        .map(|pair| pair[1].start.saturating_since(pair[0].end))
-        .max()
-        .unwrap_or_default();
+    let hole = touching.windows(2).map(|pair| pair[1].start.saturating_since(pair[0].end)).max().unwrap_or_default();
     if hole > MAX_GAP.max(interval.mul_f64(MAX_GAP_INTERVALS)) {
         return Err(EnergyGap::PowerGap { seconds: hole.as_secs_f64() });
     }
@@ -305,14 +304,8 @@ mod tests {
     fn every_condition_that_fails_is_named() {
         let windows = rectangle(0.25, 0.0, 40.0, 500.0, 20_000.0, 15.0, 22.0);
         let idle = Milliwatts(500.0);
-        assert!(matches!(
-            padded(&windows, at(15.0), at(15.5), idle, None),
-            Err(EnergyGap::InferenceTooShort { .. })
-        ));
-        assert!(matches!(
-            padded(&windows[59..], at(15.0), at(22.0), idle, None),
-            Err(EnergyGap::PadNotCovered { .. })
-        ));
+        assert!(matches!(padded(&windows, at(15.0), at(15.5), idle, None), Err(EnergyGap::InferenceTooShort { .. })));
+        assert!(matches!(padded(&windows[59..], at(15.0), at(22.0), idle, None), Err(EnergyGap::PadNotCovered { .. })));
         let mut holed = windows.clone();
         holed.drain(70..76);
         assert!(matches!(padded(&holed, at(15.0), at(22.0), idle, None), Err(EnergyGap::PowerGap { .. })));

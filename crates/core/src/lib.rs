@@ -8,14 +8,14 @@
 //! joules from that record; [`report`] writes and verifies it.
 
 pub mod clock;
+pub mod energy;
+pub mod environment;
 pub mod lmstudio;
 pub mod power;
 pub mod sample;
-pub mod units;
-pub mod energy;
-pub mod stats;
-pub mod suite;
-pub mod warning;
-pub mod environment;
 pub mod sample_row;
 pub mod session;
+pub mod stats;
+pub mod suite;
+pub mod units;
+pub mod warning;

@@ -7,17 +7,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "each message is the documentation")]
 pub enum Warning {
-    #[error("the baseline is short: {samples} samples in {seconds:.1} s (20 samples over 10 s are wanted); use a longer --baseline or a shorter --interval")]
+    #[error(
+        "the baseline is short: {samples} samples in {seconds:.1} s (20 samples over 10 s are wanted); use a longer --baseline or a shorter --interval"
+    )]
     ShortBaseline { samples: usize, seconds: f64 },
     #[error("the baseline is unsteady: power varies by {} % (10 % is the limit); close other programs and run again", percent(*variation))]
     UnstableBaseline { variation: f64 },
-    #[error("the baseline is high: {milliwatts:.0} mW idle while inference takes {inference:.0} mW; something else is using the chip")]
+    #[error(
+        "the baseline is high: {milliwatts:.0} mW idle while inference takes {inference:.0} mW; something else is using the chip"
+    )]
     HighBaseline { milliwatts: f64, inference: f64 },
     #[error("no power samples in the {phase} phase; use a shorter --interval or a longer phase")]
     NoSamples { phase: &'static str },
     #[error("no net energy: {0}")]
     NoNetEnergy(crate::energy::EnergyGap),
-    #[error("{tokens} prompt tokens came from the server's cache, so prefill was not measured whole; leave the nonce on")]
+    #[error(
+        "{tokens} prompt tokens came from the server's cache, so prefill was not measured whole; leave the nonce on"
+    )]
     CachedPrompt { tokens: u64 },
     #[error("our decode rate ({ours:.1} tokens/s) and the server's ({reported:.1}) differ by more than 5 %")]
     RateDisagrees { ours: f64, reported: f64 },

@@ -1,3 +1,4 @@
 //! A benchmark session: phases as a pure state machine, a thin runner that drives it, and the record it leaves.
 
+pub mod machine;
 pub mod record;
