@@ -106,7 +106,7 @@ enum State {
     Baseline { prompt: usize, start: MonotonicTime },
     Waiting { prompt: usize, start: MonotonicTime },
     Inference { prompt: usize, marks: PhaseMarks },
-    Cooldown { prompt: usize, marks: PhaseMarks, server_lost: bool },
+    Cooldown { prompt: usize, marks: PhaseMarks },
     Done,
 }
 
@@ -171,8 +171,8 @@ impl Machine {
             self.last_sample_end = self.last_sample_end.max(Some(end));
         }
         match event {
-            Event::PowerLost => return self.finish(EndReason::PowerLost),
-            Event::Interrupt { now } => return self.interrupt(now),
+            Event::PowerLost => return self.abandon(at, EndReason::PowerLost),
+            Event::Interrupt { now } => return self.interrupt(at, now),
             _ => {}
         }
         match (self.state, event) {
@@ -206,21 +206,21 @@ impl Machine {
                 self.state = State::Inference { prompt, marks };
                 vec![Action::Mark(Boundary::FirstToken), Action::Enter { phase: Phase::Decode, prompt: Some(prompt) }]
             }
-            (State::Inference { prompt, mut marks }, Event::GenerationEnded { server_lost }) => {
+            (State::Inference { prompt, mut marks }, Event::GenerationEnded { server_lost: false }) => {
                 marks.last_token = at;
-                self.state = State::Cooldown { prompt, marks, server_lost };
+                self.state = State::Cooldown { prompt, marks };
                 vec![Action::Mark(Boundary::LastToken), Action::Enter { phase: Phase::Cooldown, prompt: Some(prompt) }]
             }
-            // the request never reached the connection: there is nothing to keep
-            (State::Waiting { .. }, Event::GenerationEnded { .. }) => self.finish(EndReason::ServerLost),
-            (State::Cooldown { prompt, marks, server_lost }, Event::Tick | Event::Sample { .. }) => {
-                self.cooldown(at, prompt, marks, server_lost)
+            // without a server, or a request that reached the connection, there is nothing to keep or to wait for
+            (State::Waiting { .. } | State::Inference { .. }, Event::GenerationEnded { .. }) => {
+                self.finish(EndReason::ServerLost)
             }
+            (State::Cooldown { prompt, marks }, Event::Tick | Event::Sample { .. }) => self.cooldown(at, prompt, marks),
             _ => Vec::new(),
         }
     }
 
-    fn cooldown(&mut self, at: MonotonicTime, prompt: usize, mut marks: PhaseMarks, server_lost: bool) -> Vec<Action> {
+    fn cooldown(&mut self, at: MonotonicTime, prompt: usize, mut marks: PhaseMarks) -> Vec<Action> {
         let end = marks.last_token + self.lengths.cooldown;
         let covered = self.last_sample_end.is_some_and(|sample| sample >= end);
         if at < end || (!covered && at < end + self.lengths.sample_grace) {
@@ -228,13 +228,7 @@ impl Machine {
         }
         marks.cooldown_end = end;
         let mut actions = vec![Action::Keep { prompt, marks }];
-        actions.extend(if server_lost {
-            self.finish(EndReason::ServerLost)
-        } else if self.stopping {
-            self.finish(EndReason::Interrupted)
-        } else {
-            self.next_prompt(at)
-        });
+        actions.extend(if self.stopping { self.finish(EndReason::Interrupted) } else { self.next_prompt(at) });
         actions
     }
 
@@ -248,33 +242,33 @@ impl Machine {
         }
     }
 
-    fn interrupt(&mut self, now: bool) -> Vec<Action> {
+    fn interrupt(&mut self, at: MonotonicTime, now: bool) -> Vec<Action> {
         self.stopping = true;
         match self.state {
-            State::Done => Vec::new(),
             State::Waiting { .. } | State::Inference { .. } | State::Cooldown { .. } if !now => Vec::new(),
-            State::Waiting { .. } | State::Inference { .. } => {
-                let mut actions = vec![Action::Cancel];
-                actions.extend(self.finish(EndReason::Interrupted));
-                actions
-            }
-            _ => self.finish(EndReason::Interrupted),
+            _ => self.abandon(at, EndReason::Interrupted),
         }
     }
 
-    fn finish(&mut self, reason: EndReason) -> Vec<Action> {
-        let mut actions = Vec::new();
-        match self.state {
-            State::Done => return actions,
-            State::Waiting { .. } | State::Inference { .. } if reason == EndReason::PowerLost => {
-                actions.push(Action::Cancel);
+    /// Ends at once. A prompt whose answer is whole is kept with the cooldown that it got.
+    fn abandon(&mut self, at: MonotonicTime, reason: EndReason) -> Vec<Action> {
+        let mut actions = match self.state {
+            State::Waiting { .. } | State::Inference { .. } => vec![Action::Cancel],
+            State::Cooldown { prompt, marks } => {
+                vec![Action::Keep { prompt, marks: PhaseMarks { cooldown_end: at, ..marks } }]
             }
-            _ => {}
+            State::Starting { .. } | State::Baseline { .. } | State::Done => Vec::new(),
+        };
+        actions.extend(self.finish(reason));
+        actions
+    }
+
+    fn finish(&mut self, reason: EndReason) -> Vec<Action> {
+        if matches!(self.state, State::Done) {
+            return Vec::new();
         }
         self.state = State::Done;
-        actions.push(Action::Enter { phase: Phase::Done, prompt: None });
-        actions.push(Action::Finish(reason));
-        actions
+        vec![Action::Enter { phase: Phase::Done, prompt: None }, Action::Finish(reason)]
     }
 }
 

@@ -135,12 +135,23 @@ fn lost_power_cancels_the_request_and_ends_the_session() {
 }
 
 #[test]
-fn lost_server_keeps_the_failed_prompt_and_ends_the_session() {
+fn lost_server_ends_the_session_without_keeping_the_broken_prompt() {
     let mut machine = decoding(3);
-    machine.handle(at(20.0), Event::GenerationEnded { server_lost: true });
-    let actions = sample(&mut machine, 30.0);
-    assert!(matches!(actions[0], Action::Keep { prompt: 0, .. }));
-    assert_eq!(actions.last(), Some(&Action::Finish(EndReason::ServerLost)));
+    let actions = machine.handle(at(20.0), Event::GenerationEnded { server_lost: true });
+    assert_eq!(actions, [enter(Phase::Done, None), Action::Finish(EndReason::ServerLost)]);
+}
+
+#[test]
+fn stopping_at_once_in_a_cooldown_keeps_the_finished_prompt() {
+    let events = [(Event::Interrupt { now: true }, EndReason::Interrupted), (Event::PowerLost, EndReason::PowerLost)];
+    for (event, reason) in events {
+        let mut machine = decoding(3);
+        machine.handle(at(20.0), Event::GenerationEnded { server_lost: false });
+        let actions = machine.handle(at(23.0), event);
+        let Action::Keep { prompt: 0, marks } = actions[0] else { panic!("not kept: {actions:?}") };
+        assert_eq!(marks.cooldown_end, at(23.0));
+        assert_eq!(actions.last(), Some(&Action::Finish(reason)));
+    }
 }
 
 #[test]
