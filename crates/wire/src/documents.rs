@@ -1,0 +1,323 @@
+//! Cuts the output of powermetrics (or a recording of it) into plist documents, without parsing any of them.
+//!
+//! powermetrics writes a NUL in front of every document but the first, so a reader that waits for it is one interval
+//! late: a document is given out with the last byte of its `</plist>`. Recordings may be cut at both ends, concatenated
+//! with or without a newline, or edited by hand; a document that is damaged costs itself alone, because the next one is
+//! found by its header.
+//!
+//! Process names are not escaped in these documents, so `</plist>` and `<?xml` may stand inside a string. A string never
+//! fills a line from its beginning, so these marks count only at the beginning of a line (after blanks), and within a
+//! line where nothing else can be meant:
+//! - `<?xml …` up to a `?>` that ends the line (a recording was cut inside a line and another one appended);
+//! - `</plist>` as the last thing before a NUL, a new header or the end (a document written on one line).
+//!
+//! Leaves to others: where the bytes come from, and whether a document is valid.
+
+use std::collections::VecDeque;
+
+/// Smallest limit that makes sense: the header of a document must fit.
+const MIN_LIMIT_BYTES: usize = 256;
+/// How far back in a line a header is looked for. It has 38 bytes as powermetrics writes it.
+const LINE_TAIL_BYTES: usize = 128;
+const HEADER: &[u8] = b"<?xml";
+const CLOSE: &[u8] = b"</plist>";
+/// What a document may begin with at the beginning of a stream or after another one: hand-edited ones lack the header.
+const OPENINGS: [&[u8]; 3] = [HEADER, b"<!DOCTYPE", b"<plist"];
+const LONGEST_MARK: usize = 9;
+
+/// One stretch of the stream: a whole document, or what is left of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A document, from its header to `</plist>`, nothing around it.
+    Document {
+        /// Number of the piece in the stream, from 0; damaged ones are counted.
+        index: u64,
+        /// Where it begins in the stream, in bytes.
+        offset: u64,
+        /// The document itself.
+        bytes: Vec<u8>,
+    },
+    /// Bytes that are no whole document.
+    Damaged {
+        /// Number of the piece in the stream, from 0.
+        index: u64,
+        /// Where it begins in the stream, in bytes.
+        offset: u64,
+        /// How many bytes are lost, up to where the next piece may begin.
+        len: u64,
+        /// What is wrong with it.
+        kind: Damage,
+    },
+}
+
+/// What is wrong with a damaged piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// Longer than the limit.
+    Oversize,
+    /// The stream ended inside the document.
+    Truncated,
+    /// It does not begin like a document: the stream was joined in its middle, or these are other bytes altogether.
+    NoStart,
+    /// Another document began before this one had ended.
+    NoEnd,
+}
+
+/// The splitter: bytes in by [`Splitter::push`], pieces out by iterating, the tail by [`Splitter::finish`].
+///
+/// As an iterator it gives `None` when it needs more bytes, and goes on after the next push. It holds at most the
+/// limit and the pieces that were not yet taken, which are no more than what was pushed. Time is linear in the bytes.
+#[derive(Debug)]
+pub struct Splitter {
+    max_document_bytes: usize,
+    state: State,
+    /// The document so far; while skipping, the last bytes of the current line.
+    body: Vec<u8>,
+    /// Where the current line begins in `body`.
+    line_start: usize,
+    head: Head,
+    /// Offset of the current piece.
+    piece_offset: u64,
+    /// Offset of the next byte.
+    offset: u64,
+    index: u64,
+    ready: VecDeque<Piece>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Between pieces: only NULs and white space so far.
+    Between,
+    /// In a document.
+    Document,
+    /// In a piece that is lost already.
+    Skipping(Damage),
+}
+
+/// Where in a line we are: matching a mark at its beginning, or past it.
+#[derive(Clone, Copy, Debug)]
+enum Head {
+    Matching { opening: bool, bytes: [u8; LONGEST_MARK], len: usize, offset: u64 },
+    Past,
+}
+
+impl Head {
+    fn new(opening: bool, offset: u64) -> Self {
+        Self::Matching { opening, bytes: [0; LONGEST_MARK], len: 0, offset }
+    }
+}
+
+impl Splitter {
+    /// A splitter for documents of at most `max_document_bytes` (never below 256).
+    #[must_use]
+    pub fn new(max_document_bytes: usize) -> Self {
+        Self {
+            max_document_bytes: max_document_bytes.max(MIN_LIMIT_BYTES),
+            state: State::Between,
+            body: Vec::new(),
+            line_start: 0,
+            head: Head::Past,
+            piece_offset: 0,
+            offset: 0,
+            index: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Adds bytes as they came, in any split.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        while let Some(&first) = bytes.first() {
+            let used = if self.state == State::Between {
+                self.skip_gap(bytes)
+            } else if let Head::Matching { .. } = self.head {
+                self.match_head(first);
+                1
+            } else {
+                self.take_line(bytes)
+            };
+            bytes = &bytes[used..];
+        }
+    }
+
+    /// Ends the stream: gives the pieces not yet taken, then the tail, then `None`.
+    pub fn finish(&mut self) -> Option<Piece> {
+        if self.state != State::Between {
+            self.end_piece(self.offset, Damage::Truncated);
+        }
+        self.ready.pop_front()
+    }
+
+    /// True while the current document is beyond the limit: its end, if it ever comes, only gives a damaged piece.
+    #[must_use]
+    pub fn is_skipping_oversize(&self) -> bool {
+        self.state == State::Skipping(Damage::Oversize)
+    }
+
+    /// Between pieces: passes over NULs and white space and opens a piece at the first other byte, which it leaves.
+    fn skip_gap(&mut self, bytes: &[u8]) -> usize {
+        let gap = bytes.iter().take_while(|byte| is_gap(**byte)).count();
+        self.offset += gap as u64;
+        if gap < bytes.len() {
+            self.open(self.offset, &[]);
+            self.head = Head::new(true, self.offset);
+        }
+        gap
+    }
+
+    /// Takes one byte at the beginning of a line, where marks count.
+    fn match_head(&mut self, byte: u8) {
+        let Head::Matching { opening, mut bytes, mut len, offset } = self.head else { return };
+        if byte == 0 {
+            return self.end_at_nul();
+        }
+        if len == 0 && !opening && matches!(byte, b' ' | b'\t' | b'\r') {
+            self.keep(&[byte]);
+            self.head = Head::new(false, self.offset);
+            return;
+        }
+        bytes[len] = byte;
+        len += 1;
+        if byte != b'\n' {
+            self.keep(&[byte]);
+        }
+        let seen = &bytes[..len];
+        if seen == CLOSE {
+            self.end_piece(self.offset, if opening { Damage::NoStart } else { Damage::NoEnd });
+        } else if opening && OPENINGS.contains(&seen) {
+            self.head = Head::Past;
+        } else if !opening && seen == HEADER {
+            self.end_piece(offset, Damage::NoEnd);
+            self.open(offset, HEADER);
+        } else if CLOSE.starts_with(seen)
+            || OPENINGS.iter().any(|mark| (opening || *mark == HEADER) && mark.starts_with(seen))
+        {
+            self.head = Head::Matching { opening, bytes, len, offset };
+        } else {
+            if opening {
+                self.skip(Damage::NoStart);
+            }
+            self.head = Head::Past;
+            if byte == b'\n' {
+                self.end_line();
+            }
+        }
+    }
+
+    /// Takes the rest of a line, as far as it is there.
+    fn take_line(&mut self, bytes: &[u8]) -> usize {
+        let run = bytes.iter().position(|byte| matches!(byte, b'\n' | 0));
+        self.keep(&bytes[..run.unwrap_or(bytes.len())]);
+        match run {
+            None => return bytes.len(),
+            Some(end) if bytes[end] == 0 => self.end_at_nul(),
+            Some(_) => self.end_line(),
+        }
+        run.map_or(bytes.len(), |end| end + 1)
+    }
+
+    /// At a newline, which is not kept yet: looks for a header inside the line that is complete now.
+    fn end_line(&mut self) {
+        let tail_start = self.line_start.max(self.body.len().saturating_sub(LINE_TAIL_BYTES));
+        let tail = &self.body[tail_start..];
+        let found = tail.trim_ascii_end().ends_with(b"?>").then(|| rfind(tail, HEADER)).flatten();
+        // at 0 it is the header of this very document
+        let header_at = found.map(|at| tail_start + at).filter(|at| *at > 0 || self.state != State::Document);
+        if let Some(at) = header_at {
+            let header = self.body.split_off(at);
+            let header_offset = self.offset - header.len() as u64;
+            self.end_piece(header_offset, Damage::NoEnd);
+            self.open(header_offset, &header);
+        }
+        self.keep(b"\n");
+        if self.state != State::Document {
+            self.body.clear();
+        }
+        self.line_start = self.body.len();
+        self.head = Head::new(false, self.offset);
+    }
+
+    fn end_at_nul(&mut self) {
+        self.end_piece(self.offset, Damage::NoEnd);
+        self.offset += 1;
+    }
+
+    /// Opens a document at `offset` whose first bytes were taken already.
+    fn open(&mut self, offset: u64, first: &[u8]) {
+        self.state = State::Document;
+        self.body.clear();
+        self.body.extend_from_slice(first);
+        self.line_start = 0;
+        self.piece_offset = offset;
+        self.head = Head::Past;
+    }
+
+    /// Takes bytes into the current piece.
+    fn keep(&mut self, bytes: &[u8]) {
+        self.offset += bytes.len() as u64;
+        let mut rest = bytes;
+        if self.state == State::Document {
+            // one byte beyond the limit shows that it is passed, at the same byte however the stream is split
+            let room = (self.max_document_bytes + 1).saturating_sub(self.body.len());
+            let (fitting, beyond) = rest.split_at(room.min(rest.len()));
+            self.body.extend_from_slice(fitting);
+            if self.body.len() <= self.max_document_bytes {
+                return;
+            }
+            rest = beyond;
+            self.skip(Damage::Oversize);
+        }
+        self.body.extend_from_slice(&rest[rest.len().saturating_sub(LINE_TAIL_BYTES)..]);
+        if self.body.len() > 4 * LINE_TAIL_BYTES {
+            self.body.drain(..self.body.len() - LINE_TAIL_BYTES);
+        }
+    }
+
+    /// Gives the current piece up, keeping only the tail of its current line.
+    fn skip(&mut self, kind: Damage) {
+        let tail_start = self.line_start.max(self.body.len().saturating_sub(LINE_TAIL_BYTES));
+        self.body = self.body.split_off(tail_start);
+        self.line_start = 0;
+        self.state = State::Skipping(kind);
+    }
+
+    /// Ends the current piece before `end`. `kind` is what is wrong with a document that has no `</plist>`.
+    fn end_piece(&mut self, end: u64, kind: Damage) {
+        let (index, offset) = (self.index, self.piece_offset);
+        let len = end - offset;
+        let mut bytes = std::mem::take(&mut self.body);
+        let damaged = |kind| Piece::Damaged { index, offset, len, kind };
+        self.ready.push_back(match self.state {
+            State::Skipping(kind) => damaged(kind),
+            State::Between | State::Document => {
+                bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+                bytes.truncate(bytes.trim_ascii_end().len());
+                if kind != Damage::NoStart && bytes.ends_with(CLOSE) {
+                    Piece::Document { index, offset, bytes }
+                } else {
+                    damaged(kind)
+                }
+            }
+        });
+        self.index += 1;
+        self.state = State::Between;
+        self.head = Head::Past;
+        self.line_start = 0;
+    }
+}
+
+impl Iterator for Splitter {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        self.ready.pop_front()
+    }
+}
+
+/// NUL, white space and a byte-order mark may stand between documents.
+fn is_gap(byte: u8) -> bool {
+    matches!(byte, 0 | b'\t' | b'\n' | 0x0c | b'\r' | b' ' | 0xef | 0xbb | 0xbf)
+}
+
+fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).rposition(|window| window == needle)
+}
