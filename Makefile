@@ -1,0 +1,23 @@
+# The commands a newcomer meets. Each installs what it needs on a Debian or macOS that has git, a C compiler, make and rustup.
+.PHONY: help run test check bench darwin-check fmt
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+run: ## measure nine prompts: LM Studio if it answers on 127.0.0.1:1234, else the built-in demo; writes joulebar-report.json
+	@scripts/run.sh
+
+test: ## all tests; the last line counts them
+	@scripts/test.sh
+
+check: ## formatting, lints, documentation, dependency rules
+	@scripts/check.sh
+
+bench: ## benchmarks (results with the machine's name: docs/performance.md)
+	@scripts/bench.sh
+
+darwin-check: ## lint the workspace for macOS from any machine
+	@scripts/darwin/check.sh
+
+fmt: ## format the code
+	@cargo fmt --all

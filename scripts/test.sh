@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Every test of the project. Its last line is "N passed, N failed, N skipped"; fails if one failed.
+# Details of each part are in target/test-logs.
+#   JOULEBAR_FIXTURES  directory of recorded captures; without it the tests that read them count as skipped
+#   JOULEBAR_FAST=1    leaves out the parts that fetch packages (clients and server that we did not write)
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+need_rust
+cd "$root"
+if [[ -z ${JOULEBAR_FIXTURES:-} && -d $root/../shared/fixtures ]]; then
+    JOULEBAR_FIXTURES=$(cd "$root/../shared/fixtures" && pwd)
+fi
+[[ -z ${JOULEBAR_FIXTURES:-} ]] || export JOULEBAR_FIXTURES
+logs=${CARGO_TARGET_DIR:-$root/target}/test-logs
+rm -rf "$logs"
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+
+# add_counts STATUS LOG NAME: adds what scripts/count_tests.awk finds. A part that ends badly without a failed test
+# (it did not compile, it crashed) is one failure.
+add_counts() {
+    local counts
+    read -r -a counts < <(awk -f "$scripts/count_tests.awk" "$2")
+    [[ $1 == 0 || ${counts[1]} != 0 ]] || counts[1]=1
+    passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
+    say "$3: ${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped"
+}
+
+# rust NAME ARGS: cargo test; shows one line a test program, and everything about a failure
+rust() {
+    local name=$1 status=0
+    shift
+    step "$name"
+    cargo test --locked --no-fail-fast "$@" -- --show-output >"$logs/$name.log" 2>&1 || status=$?
+    awk '/^failures:|^error/ { show = 1 } /^test result|^successes:/ { show = 0 } show || /^ +(Running|Doc-tests) |^test result|^warning/' "$logs/$name.log"
+    add_counts $status "$logs/$name.log" "$name"
+}
+
+# checks NAME COMMAND: a script that prints "ok - what", "not ok - what", "ok - what # SKIP why"
+checks() {
+    local name=$1 status=0
+    shift
+    step "$name"
+    "$@" 2>"$logs/$name.err" | tee "$logs/$name.log" || status=$?
+    [[ $status == 0 ]] || tail -n 60 "$logs/$name.err"
+    add_counts $status "$logs/$name.log" "$name"
+}
+
+# the helper's feature first: the plain programs must be the ones that the later parts find in target/debug
+rust helper-simulated -p joulebar-helper --features simulator
+step "building the programs"
+"$scripts/build.sh" debug
+rust workspace --workspace
+if [[ -z ${JOULEBAR_FAST:-} ]]; then
+    [[ ! -x scripts/clients/run.sh ]] || checks real-clients scripts/clients/run.sh
+    checks real-server scripts/e2e_real_server.sh
+fi
+
+say ""
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed == 0 ]]
