@@ -2,6 +2,29 @@
 //!
 //! This module holds the types at the border; a generation is a timeline of our own instants with the server's own
 //! statistics kept beside it. Token counts come from the server only, never from chunks.
+//!
+//! Inside, bytes become events ([`sse`]), events become facts ([`v1`], [`v0`], [`openai`]), and facts with instants
+//! become a [`Generation`] ([`timeline`]): pure, and the same for live streams, recordings and tests. [`detect`] and
+//! [`models`] decide, [`rates`] derives, and only [`client`] does I/O. What a session does with it is left to others.
+
+pub mod client;
+pub mod detect;
+mod error;
+pub mod facts;
+mod http;
+pub mod models;
+pub mod openai;
+pub mod payload;
+pub mod rates;
+pub mod sse;
+pub mod timeline;
+mod token;
+pub mod v0;
+pub mod v1;
+
+pub use client::{Client, ClientOptions, SelectedModel};
+pub use error::{BadBody, GenerateError, LmError, UrlProblem, Waiting};
+pub use token::{ApiToken, TOKEN_VARIABLE, TokenError, read_token_file};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -148,6 +171,9 @@ pub struct ReportedStats {
     pub ttft_ms: Option<f64>,
     /// Whole generation, in seconds, as the server defines it (two meanings on `/api/v0`).
     pub generation_time_s: Option<f64>,
+    /// Prompt processing, in milliseconds, first token included (llama.cpp's `prompt_ms`).
+    #[serde(default)]
+    pub prompt_ms: Option<f64>,
     /// Prefill rate, tokens per second.
     pub prompt_tokens_per_second: Option<f64>,
     /// Model load inside this request, in seconds.
