@@ -12,6 +12,7 @@ pub mod energy;
 pub mod environment;
 pub mod lmstudio;
 pub mod power;
+pub mod report;
 pub mod sample;
 pub mod sample_row;
 pub mod session;
@@ -19,3 +20,6 @@ pub mod stats;
 pub mod suite;
 pub mod units;
 pub mod warning;
+
+#[cfg(test)]
+mod testing;

@@ -86,7 +86,7 @@ impl From<&PowerSample> for SampleRow {
 
 impl From<&SampleRow> for PowerSample {
     fn from(row: &SampleRow) -> Self {
-        let mj = |energy: Option<f64>| energy.map(|energy| Joules(energy * 1e-3));
+        let mj = |energy: Option<f64>| energy.map(|energy| Joules(energy / 1e3));
         Self {
             start: MonotonicTime(row.start_ns),
             end: MonotonicTime(row.end_ns),

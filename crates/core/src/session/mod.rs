@@ -1,4 +1,5 @@
 //! A benchmark session: phases as a pure state machine, a thin runner that drives it, and the record it leaves.
 
 pub mod machine;
+pub mod partial;
 pub mod record;

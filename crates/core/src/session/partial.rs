@@ -1,0 +1,241 @@
+//! The file that keeps a running session: one JSON line for its header, one for every finished prompt.
+//!
+//! Each line is on disk before the next prompt begins. A line that was cut by a crash is ignored on reading.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{EndReason, Header, PromptRun, Segment, SessionRecord};
+use crate::sample::PowerSample;
+use crate::sample_row::SampleRow;
+
+/// Version of the file's form.
+const PARTIAL_VERSION: u32 = 1;
+
+/// Why a session's file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message is the documentation")]
+pub enum PartialError {
+    #[error("{path} could not be written")]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{path} could not be read")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} is not an unfinished session of Joulebar")]
+    NotASession { path: PathBuf },
+    #[error("{path} was written by another version of Joulebar (form {found}, this version reads {PARTIAL_VERSION})")]
+    Version { path: PathBuf, found: u32 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line {
+    Header { version: u32, header: Box<Header> },
+    Segment(Segment),
+    Prompt { run: Box<PromptRun>, samples: Vec<SampleRow>, rejected_documents: u64 },
+}
+
+/// The place of the file that belongs to a report: `report.json` → `report.partial.jsonl`.
+#[must_use]
+pub fn partial_path(report: &Path) -> PathBuf {
+    report.with_extension("partial.jsonl")
+}
+
+/// Writes a session's file as the session runs.
+#[derive(Debug)]
+pub struct PartialWriter {
+    path: PathBuf,
+    file: File,
+    samples_written: usize,
+}
+
+impl PartialWriter {
+    /// Starts a file for this record, with everything that the record already holds (after a resume).
+    /// An older file at that place is moved aside, never overwritten; [`PartialWriter::create`] returns where to.
+    ///
+    /// # Errors
+    /// [`PartialError::Write`] when the folder cannot be written.
+    pub fn create(path: &Path, record: &SessionRecord) -> Result<(Self, Option<PathBuf>), PartialError> {
+        let failed = |source| PartialError::Write { path: path.into(), source };
+        let aside = move_aside(path).map_err(failed)?;
+        // written whole beside its place first: a resumed session must never stand in no file at all
+        let fresh = path.with_extension("jsonl.new");
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&fresh).map_err(failed)?;
+        let mut writer = Self { path: path.into(), file, samples_written: 0 };
+        writer.write(&Line::Header { version: PARTIAL_VERSION, header: Box::new(record.header.clone()) })?;
+        for segment in &record.segments {
+            writer.write(&Line::Segment(segment.clone()))?;
+        }
+        for (index, run) in record.runs.iter().enumerate() {
+            let samples = if index == 0 { record.samples.as_slice() } else { &[] };
+            writer.keep(run, samples, record.rejected_documents)?;
+        }
+        writer.samples_written = record.samples.len();
+        std::fs::rename(&fresh, path).map_err(failed)?;
+        Ok((writer, aside))
+    }
+
+    /// Appends a finished prompt with the samples that came since the last one, and waits until it is on disk.
+    ///
+    /// # Errors
+    /// [`PartialError::Write`], for instance on a full disk; what was written before stays.
+    pub fn append(&mut self, record: &SessionRecord, run: &PromptRun) -> Result<(), PartialError> {
+        let samples = record.samples.get(self.samples_written..).unwrap_or_default();
+        self.keep(run, samples, record.rejected_documents)?;
+        self.samples_written = record.samples.len();
+        Ok(())
+    }
+
+    /// Removes the file once its report is safe.
+    ///
+    /// # Errors
+    /// [`PartialError::Write`] when it cannot be removed.
+    pub fn remove(self) -> Result<(), PartialError> {
+        std::fs::remove_file(&self.path).map_err(|source| PartialError::Write { path: self.path, source })
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn keep(&mut self, run: &PromptRun, samples: &[PowerSample], rejected_documents: u64) -> Result<(), PartialError> {
+        let samples = samples.iter().map(SampleRow::from).collect();
+        self.write(&Line::Prompt { run: Box::new(run.clone()), samples, rejected_documents })
+    }
+
+    fn write(&mut self, line: &Line) -> Result<(), PartialError> {
+        let write = |file: &mut File| -> std::io::Result<()> {
+            // a line that failed half way must not spoil the next one
+            let mut bytes = b"\n".to_vec();
+            serde_json::to_writer(&mut bytes, line)?;
+            bytes.push(b'\n');
+            file.write_all(&bytes)?;
+            file.sync_data()
+        };
+        write(&mut self.file).map_err(|source| PartialError::Write { path: self.path.clone(), source })
+    }
+}
+
+fn move_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    for number in 1..10_000 {
+        let aside = path.with_extension(format!("{number}.jsonl"));
+        if !aside.exists() {
+            std::fs::rename(path, &aside)?;
+            return Ok(Some(aside));
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+/// Reads an unfinished session. The record ends as [`EndReason::Interrupted`].
+///
+/// # Errors
+/// [`PartialError`] when the file is missing, is no session, or has another version. A cut last line is no error.
+pub fn read_partial(path: &Path) -> Result<SessionRecord, PartialError> {
+    let read = |source| PartialError::Read { path: path.into(), source };
+    let not_a_session = || PartialError::NotASession { path: path.into() };
+    let mut record: Option<SessionRecord> = None;
+    for line in BufReader::new(File::open(path).map_err(read)?).split(b'\n') {
+        let line = line.map_err(read)?;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match (serde_json::from_slice(&line), &mut record) {
+            (Ok(Line::Header { version, .. }), None) if version != PARTIAL_VERSION => {
+                return Err(PartialError::Version { path: path.into(), found: version });
+            }
+            (Ok(Line::Header { header, .. }), None) => {
+                record = Some(SessionRecord {
+                    header: *header,
+                    segments: Vec::new(),
+                    runs: Vec::new(),
+                    samples: Vec::new(),
+                    rejected_documents: 0,
+                    end: EndReason::Interrupted,
+                });
+            }
+            (Ok(Line::Segment(segment)), Some(record)) => record.segments.push(segment),
+            (Ok(Line::Prompt { run, samples, rejected_documents }), Some(record)) => {
+                record.samples.extend(samples.iter().map(PowerSample::from));
+                record.runs.push(*run);
+                record.rejected_documents = rejected_documents;
+            }
+            // cut by a crash or a full disk; every whole line stands for itself
+            (Err(_), Some(_)) => {}
+            (Err(_), None) | (Ok(_), _) => return Err(not_a_session()),
+        }
+    }
+    record.ok_or_else(not_a_session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::MonotonicTime;
+    use crate::testing::record_with;
+    use crate::units::Milliwatts;
+
+    fn powers(record: &SessionRecord) -> Vec<(MonotonicTime, MonotonicTime, Option<Milliwatts>)> {
+        record.samples.iter().map(|sample| (sample.start, sample.end, sample.soc_power())).collect()
+    }
+
+    #[test]
+    fn every_finished_prompt_survives_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.partial.jsonl");
+        let whole = record_with(3);
+        let empty = SessionRecord { runs: Vec::new(), samples: Vec::new(), ..whole.clone() };
+        let (mut writer, aside) = PartialWriter::create(&path, &empty).unwrap();
+        assert_eq!(aside, None);
+        let mut record = empty;
+        for run in &whole.runs[..2] {
+            let seen = whole.samples.iter().filter(|sample| sample.end <= run.marks.cooldown_end).cloned();
+            record.samples = seen.collect();
+            record.runs.push(run.clone());
+            writer.append(&record, run).unwrap();
+        }
+        // the crash: half a line
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"\n{\"type\":\"prompt\",\"run\":{\"id\":").unwrap();
+        let read = read_partial(&path).unwrap();
+        assert_eq!(read.runs, whole.runs[..2]);
+        assert!(powers(&read) == powers(&record), "every sample is kept");
+        assert_eq!(read.end, EndReason::Interrupted);
+    }
+
+    #[test]
+    fn resumed_session_starts_its_file_with_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.partial.jsonl");
+        let record = record_with(2);
+        let (writer, _) = PartialWriter::create(&path, &record).unwrap();
+        let read = read_partial(writer.path()).unwrap();
+        assert!(read.runs == record.runs && powers(&read) == powers(&record));
+        let (_, aside) = PartialWriter::create(&path, &record).unwrap();
+        assert!(read_partial(&aside.expect("the older file is kept")).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_no_session_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        assert!(matches!(read_partial(&path), Err(PartialError::Read { .. })));
+        std::fs::write(&path, "{\"hello\":1}\n").unwrap();
+        assert!(matches!(read_partial(&path), Err(PartialError::NotASession { .. })));
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(read_partial(&path), Err(PartialError::NotASession { .. })));
+    }
+
+    #[test]
+    fn unwritable_place_is_told_before_anything_runs() {
+        let missing = Path::new("/nonexistent-folder/a.partial.jsonl");
+        assert!(matches!(PartialWriter::create(missing, &record_with(1)), Err(PartialError::Write { .. })));
+    }
+}
