@@ -3,3 +3,5 @@
 pub mod machine;
 pub mod partial;
 pub mod record;
+pub mod runner;
+pub mod setup;
