@@ -26,6 +26,6 @@ enum Program {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().program {
-        Program::Powermetrics { arguments } => Ok(joulebar_sim::powermetrics::run(&arguments)),
+        Program::Powermetrics { arguments } => joulebar_sim::powermetrics::run(&arguments),
     }
 }

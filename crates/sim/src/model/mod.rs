@@ -24,6 +24,8 @@ use std::collections::BTreeMap;
 pub use parameters::{Load, Noise, Parameters, ParametersError, Throttle};
 pub use truth::{RailJoules, Truth};
 
+pub(crate) use noise::{mix, unit};
+
 use crate::activity::{Change, State};
 use response::Response;
 
@@ -285,9 +287,13 @@ impl PowerModel {
         if to_ns <= from_ns {
             return 0.0;
         }
+        self.unloaded_energy_j(rail, from_ns, to_ns) + self.load_energy_j(rail, from_ns, to_ns)
+    }
+
+    /// The part of [`Self::energy`] that would be there without any load: idle and its noise.
+    pub(crate) fn unloaded_energy_j(&self, rail: Rail, from_ns: i64, to_ns: i64) -> f64 {
         self.parameters.idle.watts(rail) * seconds(to_ns - from_ns)
             + noise::energy_j(&self.parameters, self.seed, rail, from_ns, to_ns)
-            + self.load_energy_j(rail, from_ns, to_ns)
     }
 
     /// Energy of all rails together in `[from_ns, to_ns]`, in joules.
@@ -297,7 +303,7 @@ impl PowerModel {
     }
 
     /// The part of [`Self::energy`] that load caused, this request's or an earlier one's.
-    fn load_energy_j(&self, rail: Rail, from_ns: i64, to_ns: i64) -> f64 {
+    pub(crate) fn load_energy_j(&self, rail: Rail, from_ns: i64, to_ns: i64) -> f64 {
         let rail = rail as usize;
         let Some(first) = self.segments.first() else { return 0.0 };
         let from_ns = from_ns.max(first.start_ns);

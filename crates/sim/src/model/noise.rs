@@ -56,12 +56,12 @@ fn deviate(seed: u64, rail: Rail, cell: i64) -> f64 {
 }
 
 /// The upper 53 bits as a number in (0, 1).
-pub(super) fn unit(bits: u64) -> f64 {
+pub(crate) fn unit(bits: u64) -> f64 {
     ((bits >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
 /// SplitMix64's output function: every input gives an unrelated output.
-pub(super) fn mix(input: u64) -> u64 {
+pub(crate) fn mix(input: u64) -> u64 {
     let mut bits = input.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

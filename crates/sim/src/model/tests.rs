@@ -1,4 +1,3 @@
-use super::noise::mix;
 use super::*;
 
 const MS: i64 = 1_000_000;

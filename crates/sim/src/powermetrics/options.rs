@@ -112,6 +112,7 @@ pub enum Refusal {
     /// The message is that of `getopt_long`; the usage text follows it.
     #[error("powermetrics: {0}")]
     Usage(String),
+    /// A sampler that this tool does not have.
     #[error("powermetrics: unrecognized sampler: {0}")]
     UnknownSampler(String),
 }
