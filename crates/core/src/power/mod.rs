@@ -1,5 +1,9 @@
 //! Sources of power: one trait, an asynchronous stream of samples.
 
+pub mod align;
+pub mod decoded;
+pub mod powermetrics;
+
 use std::future::Future;
 
 use crate::sample::{Origin, PowerSample};
