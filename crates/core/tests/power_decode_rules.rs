@@ -1,5 +1,7 @@
 //! Which numbers of a document are believed, and what a damaged one costs.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside test functions")]
+
 mod power_support;
 
 use std::time::Duration;
@@ -35,7 +37,8 @@ fn impossible_powers_are_rejected_with_a_note_and_the_rest_stays() {
         ("", Implausible::Unreadable),
     ];
     for (value, why) in cases {
-        let decoded = with_processor(&(real("cpu_power", value) + &integer("cpu_energy", "5") + &real("gpu_power", "7")));
+        let decoded =
+            with_processor(&(real("cpu_power", value) + &integer("cpu_energy", "5") + &real("gpu_power", "7")));
         assert_eq!(decoded.power.cpu, None, "{value}");
         assert_eq!(decoded.energy.cpu, Some(Joules(0.005)), "{value}");
         assert_eq!(mw(decoded.power.gpu), Some(7.0), "{value}");
@@ -63,7 +66,8 @@ fn energies_beyond_u32_are_read_and_beyond_reason_rejected() {
 #[test]
 fn integer_and_real_are_read_alike() {
     let elapsed = real("elapsed_ns", "5.0e8");
-    let decoded = decode(&document_with(&elapsed, &(integer("cpu_power", "12") + &real("cpu_energy", "6")), "")).unwrap();
+    let decoded =
+        decode(&document_with(&elapsed, &(integer("cpu_power", "12") + &real("cpu_energy", "6")), "")).unwrap();
     assert_eq!(decoded.elapsed, Some(Duration::from_millis(500)));
     assert_eq!((mw(decoded.power.cpu), decoded.energy.cpu), (Some(12.0), Some(Joules(0.006))));
 }
@@ -186,22 +190,28 @@ fn a_document_without_a_length_is_lost() {
 
 #[test]
 fn names_that_no_xml_parser_accepts_cost_nothing() {
-    let names: [&[u8]; 5] = [b"Foo & Bar", b"a<b>c", b"\xff\xfe\x80", b"</dict>", b"<key>cpu_power</key><real>9</real>"];
+    let names: [&[u8]; 5] =
+        [b"Foo & Bar", b"a<b>c", b"\xff\xfe\x80", b"</dict>", b"<key>cpu_power</key><real>9</real>"];
     for name in names {
-        let mut tasks = b"<key>tasks</key>\n<array>\n<dict>\n<key>pid</key><integer>7</integer>\n<key>name</key><string>".to_vec();
+        let mut tasks =
+            b"<key>tasks</key>\n<array>\n<dict>\n<key>pid</key><integer>7</integer>\n<key>name</key><string>".to_vec();
         tasks.extend_from_slice(name);
         tasks.extend_from_slice(b"</string>\n</dict>\n</array>\n");
         let plain = document(&real("cpu_power", "42"));
         let at = plain.windows(5).position(|window| window == b"<key>").unwrap();
         let bytes = [&plain[..at], &tasks, &plain[at..]].concat();
-        assert!(plist::Value::from_reader_xml(&bytes[..]).is_err() || name.starts_with(b"<key>"), "the oracle refuses it");
+        assert!(
+            plist::Value::from_reader_xml(&bytes[..]).is_err() || name.starts_with(b"<key>"),
+            "the oracle refuses it"
+        );
         assert_eq!(mw(decode(&bytes).unwrap().power.cpu), Some(42.0), "{name:?}");
     }
 }
 
 #[test]
 fn a_string_that_swallowed_a_tag_is_not_taken() {
-    let root = ONE_SECOND.to_owned() + "<key>hw_model</key><string>Mac16,8</strinx>\n<key>kern</key><string>24F74</string>\n";
+    let root =
+        ONE_SECOND.to_owned() + "<key>hw_model</key><string>Mac16,8</strinx>\n<key>kern</key><string>24F74</string>\n";
     assert_eq!(decode(&document_with(&root, &real("cpu_power", "1"), "")).unwrap().hw_model, None);
 }
 
@@ -262,7 +272,8 @@ fn rich_document() -> Vec<u8> {
         real("gpu_power", "50"),
         real("ane_power", "0"),
         real("combined_power", "150"),
-        "<key>clusters</key>\n<array>\n<dict>\n<key>name</key><string>S-Cluster</string>\n</dict>\n</array>\n".to_owned(),
+        "<key>clusters</key>\n<array>\n<dict>\n<key>name</key><string>S-Cluster</string>\n</dict>\n</array>\n"
+            .to_owned(),
     ];
     document_with(&root, &processor.concat(), &(real("freq_hz", "338") + &real("idle_ratio", "0.9")))
 }

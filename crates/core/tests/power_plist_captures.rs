@@ -1,5 +1,7 @@
 //! Every recorded plist document gives the values that its bytes hold.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside test functions")]
+
 mod power_support;
 
 use std::time::Duration;
@@ -42,7 +44,9 @@ fn active(decoded: &Decoded) -> Option<String> {
 fn assert_near(found: [Option<f64>; 5], expected: [Option<f64>; 5]) {
     for (found, expected) in found.into_iter().zip(expected) {
         match (found, expected) {
-            (Some(found), Some(expected)) => assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{found} {expected}"),
+            (Some(found), Some(expected)) => {
+                assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{found} {expected}")
+            }
             (found, expected) => assert_eq!(found, expected),
         }
     }
@@ -183,7 +187,11 @@ fn every_capture_agrees_with_the_plist_crate() {
             assert_eq!(powers(&decoded), keys.map(|key| number("processor", key)), "{name}");
         }
         assert_eq!(decoded.gpu_frequency.map(|mhz| mhz.0), number("gpu", "freq_hz"), "{name}");
-        assert_eq!(decoded.gpu_active.map(|active| active.0), number("gpu", "idle_ratio").map(|idle| 1.0 - idle), "{name}");
+        assert_eq!(
+            decoded.gpu_active.map(|active| active.0),
+            number("gpu", "idle_ratio").map(|idle| 1.0 - idle),
+            "{name}"
+        );
     }
 }
 
@@ -193,7 +201,8 @@ fn a_capture_cut_anywhere_is_an_error_and_never_a_wrong_sample() {
     let whole = bytes.trim_ascii_end().len();
     for end in 0..whole {
         let error = decode(&bytes[..end]).expect_err("a cut document");
-        let cut = matches!(error, DecodeError::Cut | DecodeError::Structure { .. } | DecodeError::NotPropertyList { .. });
+        let cut =
+            matches!(error, DecodeError::Cut | DecodeError::Structure { .. } | DecodeError::NotPropertyList { .. });
         assert!(cut, "{end}: {error:?}");
     }
     assert!(decode(&bytes[..whole]).is_ok());

@@ -151,18 +151,18 @@ pub(super) enum Raw {
 
 impl Raw {
     /// Watts in milliwatts.
-    pub(super) fn from_thousands(self) -> Self {
+    pub(super) fn times_thousand(self) -> Self {
         self.map(|value| value * 1e3)
     }
 
     /// Millijoules in joules. Divided, not multiplied by 1e-3, so that 284 becomes the same number as 0.284.
-    pub(super) fn from_thousandths(self) -> Self {
+    pub(super) fn per_thousand(self) -> Self {
         self.map(|value| value / 1e3)
     }
 
-    /// A percentage as a share.
-    pub(super) fn from_percent(self) -> Self {
-        self.map(|value| value / 1e2)
+    /// The rest of a share.
+    pub(super) fn complement(self) -> Self {
+        self.map(|share| 1.0 - share)
     }
 
     fn map(self, convert: impl FnOnce(f64) -> f64) -> Self {
@@ -283,7 +283,12 @@ impl RawRails {
 
     /// Whether `combined` is the sum of its parts to within 2 mW + 1 %. Where a part was rejected, its raw value counts:
     /// the tool added it. Parts that are missing or not finite leave nothing to compare with.
-    fn combined_holds(self, combined: Milliwatts, settled: [Option<Milliwatts>; 3], notes: &mut Vec<DecodeNote>) -> bool {
+    fn combined_holds(
+        self,
+        combined: Milliwatts,
+        settled: [Option<Milliwatts>; 3],
+        notes: &mut Vec<DecodeNote>,
+    ) -> bool {
         let raw = [self.cpu, self.gpu, self.ane].map(|rail| rail.power_mw);
         let mut sum_mw = 0.0;
         let mut tainted = false;

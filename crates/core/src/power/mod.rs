@@ -1,8 +1,11 @@
 //! Sources of power: one trait, an asynchronous stream of samples.
 
 pub mod align;
+pub mod capture;
 pub mod decoded;
 pub mod powermetrics;
+pub mod row;
+mod text;
 
 use std::future::Future;
 

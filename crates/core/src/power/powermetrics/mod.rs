@@ -16,7 +16,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::scan::{Scalar, Scanner, Token};
-use super::decoded::{DecodeNote, Decoded, Implausible, Quantity, Raw, RawRail, RawRails, accept_frequency, accept_ratio};
+use super::decoded::{
+    DecodeNote, Decoded, Implausible, Quantity, Raw, RawRail, RawRails, accept_frequency, accept_ratio,
+};
 use crate::sample::ThermalPressure;
 
 pub use error::DecodeError;
@@ -188,17 +190,17 @@ impl<'a> Keys<'a> {
         });
 
         // Apple Silicon counts in mW and mJ, Intel in W and J.
-        let rail = |mw: Raw, mj: Raw, w: Raw, j: Raw| RawRail::new(mw.or(w.from_thousands()), mj.from_thousandths().or(j));
+        let rail = |mw: Raw, mj: Raw, w: Raw, j: Raw| RawRail::new(mw.or(w.times_thousand()), mj.per_thousand().or(j));
         let mut gpu = rail(self.gpu_power, self.gpu_energy, self.igpu_watts, self.igpu_joules);
         if gpu.energy_j.is_missing() {
             // The GPU sampler's own reading, a moment apart from the processor's.
-            gpu = RawRail { energy_j: self.gpu_own_energy.from_thousandths(), one_reading: false, ..gpu };
+            gpu = RawRail { energy_j: self.gpu_own_energy.per_thousand(), one_reading: false, ..gpu };
         }
         RawRails {
             cpu: rail(self.cpu_power, self.cpu_energy, self.cpu_watts, self.cpu_joules),
             gpu,
-            ane: RawRail::new(self.ane_power, self.ane_energy.from_thousandths()),
-            dram: RawRail::new(Raw::Missing, self.dram_energy.from_thousandths()),
+            ane: RawRail::new(self.ane_power, self.ane_energy.per_thousand()),
+            dram: RawRail::new(Raw::Missing, self.dram_energy.per_thousand()),
             combined: rail(self.combined_power, Raw::Missing, self.package_watts, self.package_joules),
             combined_is_sum: !self.combined_power.is_missing(),
         }
@@ -234,6 +236,7 @@ fn parse_date(text: &[u8]) -> Option<i64> {
 
 /// A short one-line text; what is anything else has swallowed a broken tag.
 fn parse_string(text: &[u8]) -> Option<String> {
-    let sound = !text.is_empty() && text.len() <= MAX_STRING_BYTES && !text.iter().any(|byte| b"<>\n\r\0".contains(byte));
+    let sound =
+        !text.is_empty() && text.len() <= MAX_STRING_BYTES && !text.iter().any(|byte| b"<>\n\r\0".contains(byte));
     sound.then(|| String::from_utf8_lossy(text).into_owned())
 }

@@ -143,7 +143,7 @@ impl<'a> Scanner<'a> {
     /// Moves to the next `<` and gives its place.
     fn find_tag(&mut self) -> Result<usize, DecodeError> {
         let rest = self.document.get(self.position..).unwrap_or_default();
-        let distance = rest.iter().position(|&byte| byte == b'<').ok_or(DecodeError::Cut)?;
+        let distance = memchr::memchr(b'<', rest).ok_or(DecodeError::Cut)?;
         self.position += distance;
         Ok(self.position)
     }
@@ -151,7 +151,7 @@ impl<'a> Scanner<'a> {
     /// The name in the tag at `start`, with its slash, and the place behind its `>`. Attributes are passed over.
     fn tag_name(&self, start: usize) -> Result<(&'a [u8], usize), DecodeError> {
         let inside = &self.document[start + 1..];
-        let close = inside.iter().position(|&byte| byte == b'>').ok_or(DecodeError::Cut)?;
+        let close = memchr::memchr(b'>', inside).ok_or(DecodeError::Cut)?;
         let tag = &inside[..close];
         let name = tag.iter().position(u8::is_ascii_whitespace).map_or(tag, |end| &tag[..end]);
         Ok((name, start + 1 + close + 1))
@@ -172,7 +172,7 @@ impl<'a> Scanner<'a> {
 
     fn skip_past(&mut self, pattern: &[u8]) -> Result<(), DecodeError> {
         let rest = &self.document[self.position..];
-        let distance = rest.windows(pattern.len()).position(|window| window == pattern).ok_or(DecodeError::Cut)?;
+        let distance = memchr::memmem::find(rest, pattern).ok_or(DecodeError::Cut)?;
         self.position += distance + pattern.len();
         Ok(())
     }
