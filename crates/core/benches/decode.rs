@@ -4,8 +4,6 @@
 //! recording. Its bytes are also written to `target/bench/decode.plist`, where `scripts/bench_plistlib.py` decodes them
 //! with Python's plistlib.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
