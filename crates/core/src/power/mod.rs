@@ -5,6 +5,7 @@ pub mod capture;
 pub mod decoded;
 pub mod powermetrics;
 pub mod row;
+pub mod summary;
 mod text;
 
 use std::future::Future;

@@ -1,0 +1,168 @@
+//! `joulebar analyze`: what a recorded output of powermetrics says.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use joulebar_core::power::PowerError;
+use joulebar_core::power::capture::{CaptureReader, CaptureSample};
+use joulebar_core::power::decoded::DecodeNote;
+use joulebar_core::power::row::AnalyzeRow;
+use joulebar_core::power::summary::SummaryBuilder;
+
+use crate::args::{AnalyzeArguments, AnalyzeFormat};
+use crate::exit::{Code, Failure};
+use crate::{format, output, table};
+
+/// Decodes one recording.
+pub fn run(arguments: &AnalyzeArguments) -> Result<Code, Failure> {
+    if arguments.capture == Path::new("-") {
+        return analyze(CaptureReader::new(std::io::stdin().lock()), "standard input", arguments.format);
+    }
+    let reader = CaptureReader::open(&arguments.capture)
+        .map_err(|error| Failure::of(Code::BadInput, &error).next("give a file that powermetrics wrote, or -"))?;
+    analyze(reader, &arguments.capture.display().to_string(), arguments.format)
+}
+
+fn analyze<R: Read>(reader: CaptureReader<R>, name: &str, format: AnalyzeFormat) -> Result<Code, Failure> {
+    let mut printer = match format {
+        AnalyzeFormat::Summary => Printer::Summary,
+        AnalyzeFormat::Ndjson => Printer::Ndjson(Box::new(output::buffered())),
+        AnalyzeFormat::Csv => Printer::Csv(Box::new(csv::Writer::from_writer(output::buffered()))),
+    };
+    let mut totals = Totals::default();
+    for sample in reader {
+        match sample {
+            Ok(sample) => {
+                printer.sample(&sample)?;
+                totals.add(&sample);
+            }
+            Err(error) if error.is_fatal() => {
+                printer.flush()?;
+                return Err(broken_off(&error, name, totals.powers.samples()));
+            }
+            Err(error) => {
+                totals.damaged += 1;
+                output::note(&format!("{name}: {error}"));
+            }
+        }
+    }
+    printer.flush()?;
+    if totals.powers.samples() == 0 {
+        return Err(Failure::new(Code::BadInput, format!("{name} holds no sample of powermetrics"))
+            .next("record one with `sudo powermetrics -f plist -i 1000 -n 10 > capture.plist`"));
+    }
+    totals.note_doubts(name);
+    if matches!(printer, Printer::Summary) {
+        output::line(&totals.describe(name))?;
+    }
+    Ok(Code::Success)
+}
+
+fn broken_off(error: &PowerError, name: &str, samples: u64) -> Failure {
+    Failure::of(Code::BadInput, error)
+        .because_text(format!("reading {name} failed after {}", format::counted(samples, "sample")))
+        .because(error)
+}
+
+/// Where decoded samples go.
+enum Printer {
+    Summary,
+    Ndjson(Box<dyn Write>),
+    Csv(Box<csv::Writer<std::io::BufWriter<std::io::StdoutLock<'static>>>>),
+}
+
+impl Printer {
+    fn sample(&mut self, sample: &CaptureSample) -> Result<(), Failure> {
+        match self {
+            Self::Summary => Ok(()),
+            Self::Ndjson(out) => {
+                let row = serde_json::to_string(&AnalyzeRow::from(&sample.decoded))
+                    .map_err(|error| Failure::of(Code::Failed, &error))?;
+                writeln!(out, "{row}").map_err(|error| output::failed(&error))
+            }
+            Self::Csv(writer) => writer.serialize(AnalyzeRow::from(&sample.decoded)).map_err(output::csv_failed),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Summary => Ok(()),
+            Self::Ndjson(out) => out.flush().map_err(|error| output::failed(&error)),
+            Self::Csv(writer) => writer.flush().map_err(|error| output::failed(&error)),
+        }
+    }
+}
+
+/// What the samples come to.
+#[derive(Default)]
+struct Totals {
+    powers: SummaryBuilder,
+    damaged: u64,
+    without_length: u64,
+    models: BTreeMap<String, u64>,
+    thermal: BTreeMap<String, u64>,
+    rejected: u64,
+    corrected: u64,
+    mismatched: u64,
+}
+
+impl Totals {
+    fn add(&mut self, sample: &CaptureSample) {
+        let decoded = &sample.decoded;
+        self.powers.add_parts(&decoded.power, &decoded.energy, decoded.elapsed);
+        self.without_length += u64::from(decoded.elapsed.is_none());
+        for (counts, value) in [
+            (&mut self.models, decoded.hw_model.clone()),
+            (&mut self.thermal, decoded.thermal_pressure.clone().map(String::from)),
+        ] {
+            if let Some(value) = value {
+                *counts.entry(value).or_default() += 1;
+            }
+        }
+        for note in &decoded.notes {
+            match note {
+                DecodeNote::Rejected { .. } => self.rejected += 1,
+                DecodeNote::PowerFromEnergy { .. } => self.corrected += 1,
+                DecodeNote::CombinedMismatch { .. } => self.mismatched += 1,
+            }
+        }
+    }
+
+    /// Says on standard error what was not taken as it stood.
+    fn note_doubts(&self, name: &str) {
+        let doubts = [
+            (self.rejected, "value", "left out: not a number, negative, or beyond any Mac"),
+            (self.corrected, "power", "computed from the energy of the same sample, which proves more"),
+            (self.mismatched, "combined power", "left out: not the sum of its parts"),
+            (self.without_length, "sample", "without a length: no energy can be given"),
+        ];
+        for (count, what, doubt) in doubts {
+            if count > 0 {
+                output::note(&format!("{name}: {} {doubt}", format::counted(count, what)));
+            }
+        }
+    }
+
+    fn describe(&self, name: &str) -> String {
+        let mut facts = vec![format::counted(self.powers.samples(), "sample")];
+        facts.push(format::or_dash(self.powers.duration(), format::duration));
+        facts.extend(list(&self.models, self.powers.samples()));
+        facts.extend(list(&self.thermal, self.powers.samples()).map(|levels| format!("thermal pressure {levels}")));
+        if self.damaged > 0 {
+            facts.push(format!("{} damaged", self.damaged));
+        }
+        let rails = self.powers.summaries();
+        let rails = if rails.is_empty() { "No power in it.".to_owned() } else { table::rails(&rails) };
+        format!("{name}: {}\n{rails}", facts.join(", "))
+    }
+}
+
+/// `Nominal`, or `Moderate (3), Nominal (5)` when there is more than one, or when some samples lack it.
+fn list(counts: &BTreeMap<String, u64>, samples: u64) -> Option<String> {
+    let words: Vec<_> = match counts.first_key_value() {
+        Some((value, count)) if *count == samples => vec![value.clone()],
+        _ => counts.iter().map(|(value, count)| format!("{value} ({count})")).collect(),
+    };
+    (!words.is_empty()).then(|| words.join(", "))
+}

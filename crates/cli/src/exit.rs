@@ -1,0 +1,155 @@
+//! How the program ends: an exit code, and for a failure what happened, why, and what to type next.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::output;
+
+/// Exit codes. Numbers from 64 on are those of `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// All went well.
+    Success = 0,
+    /// The work was done and its result is bad: a report that does not hold.
+    Failed = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// An input file is missing or not what it should be.
+    BadInput = 65,
+    /// The server or the power source cannot be had.
+    Unavailable = 69,
+    /// Output cannot be written.
+    CannotWrite = 73,
+    /// Root, or the installed helper, is needed.
+    Permission = 77,
+    /// The user stopped it.
+    Interrupted = 130,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a command cannot do its work.
+#[derive(Debug)]
+pub struct Failure {
+    code: Code,
+    what: String,
+    why: Option<String>,
+    next: Vec<String>,
+    silent: bool,
+}
+
+impl Failure {
+    /// A failure in one line.
+    #[must_use]
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), why: None, next: Vec::new(), silent: false }
+    }
+
+    /// The failure that an error is: its text is what happened, its sources are why.
+    #[must_use]
+    pub fn of(code: Code, error: &(dyn Error + 'static)) -> Self {
+        let failure = Self::new(code, error.to_string());
+        match error.source() {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+
+    /// Nobody reads standard output any more (`| head`): ends in silence, as a success.
+    #[must_use]
+    pub fn reader_gone() -> Self {
+        Self { silent: true, ..Self::new(Code::Success, "") }
+    }
+
+    /// True when it only says that nobody reads any more.
+    #[must_use]
+    pub fn is_reader_gone(&self) -> bool {
+        self.silent
+    }
+
+    /// Adds the cause, with everything behind it that says something new.
+    #[must_use]
+    pub fn because(mut self, cause: &(dyn Error + 'static)) -> Self {
+        let mut reasons: Vec<String> = Vec::new();
+        let mut next = Some(cause);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // libraries like to repeat their source's text in their own
+            if !reasons.last().is_some_and(|last| last.contains(&text)) {
+                reasons.push(text);
+            }
+            next = error.source();
+        }
+        self.why = Some(reasons.join(": "));
+        self
+    }
+
+    /// Adds the cause in words.
+    #[must_use]
+    pub fn because_text(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// Adds something to type or to do next.
+    #[must_use]
+    pub fn next(mut self, step: impl Into<String>) -> Self {
+        self.next.push(step.into());
+        self
+    }
+
+    /// Prints it on standard error; gives the exit code.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        if !self.silent {
+            output::note(&self.to_string());
+        }
+        self.code.into()
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if let Some(why) = &self.why {
+            write!(f, "\n  why: {why}")?;
+        }
+        for (position, step) in self.next.iter().enumerate() {
+            write!(f, "\n {} {step}", if position == 0 { "next:" } else { "  or:" })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_why_and_what_next() {
+        let cause = std::io::Error::other("disk on fire");
+        let failure =
+            Failure::new(Code::CannotWrite, "a.json could not be written").because(&cause).next("try b").next("try c");
+        assert_eq!(
+            failure.to_string(),
+            "error: a.json could not be written\n  why: disk on fire\n next: try b\n   or: try c"
+        );
+    }
+
+    #[test]
+    fn a_repeated_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("wrapped: {source}")]
+        struct Wrapped {
+            source: std::io::Error,
+        }
+        let failure =
+            Failure::new(Code::Failed, "x").because(&Wrapped { source: std::io::Error::other("disk on fire") });
+        assert_eq!(failure.to_string(), "error: x\n  why: wrapped: disk on fire");
+    }
+}

@@ -1,0 +1,90 @@
+//! `joulebar models`, and how a command reaches the server.
+
+use std::path::Path;
+
+use joulebar_core::clock::Clock;
+use joulebar_core::lmstudio::{ApiToken, Client, ClientOptions, LmError, Model, TokenError, read_token_file};
+
+use crate::args::{DEFAULT_SERVER, ModelsArguments, ServerArguments};
+use crate::exit::{Code, Failure};
+use crate::{format, output, table};
+
+/// Lists the models of a server.
+pub async fn run(arguments: &ModelsArguments) -> Result<Code, Failure> {
+    let options = options(&arguments.server)?;
+    let client = Client::connect(options, Clock::start()).await.map_err(|error| failure(&error))?;
+    let models = client.models().await.map_err(|error| failure(&error))?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&models).map_err(|error| Failure::of(Code::Failed, &error))?;
+        output::line(&text)?;
+        return Ok(Code::Success);
+    }
+    let simulated = if client.is_simulated() { " (simulated)" } else { "" };
+    let count = format::counted(models.len() as u64, "model");
+    output::line(&format!("{count} on {}{simulated}; * is loaded", client.base_url()))?;
+    let head = ["", "model", "params", "quant", "format", "size", "context", "max context"];
+    output::line(&table::layout(&head, 5, models.iter().map(row)))?;
+    Ok(Code::Success)
+}
+
+fn row(model: &Model) -> [String; 8] {
+    let loaded = match model.loaded {
+        Some(true) => "*",
+        Some(false) => "",
+        None => "?",
+    };
+    let word = |word: &Option<String>| word.clone().unwrap_or_else(|| format::MISSING.to_owned());
+    let mut name = model.instance_id.clone().unwrap_or_else(|| model.key.clone());
+    if !model.generates_text {
+        name.push_str(" (embedding)");
+    }
+    [
+        loaded.to_owned(),
+        name,
+        word(&model.params),
+        word(&model.quantization),
+        word(&model.format),
+        format::or_dash(model.size_bytes, format::size),
+        format::or_dash(model.context_length, format::count),
+        format::or_dash(model.max_context_length, format::count),
+    ]
+}
+
+/// The client's options for a server on the command line.
+pub fn options(arguments: &ServerArguments) -> Result<ClientOptions, Failure> {
+    let url = arguments.url.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+    Ok(ClientOptions { url, api_token: token(arguments.api_token_file.as_deref())?, ..ClientOptions::default() })
+}
+
+fn token(file: Option<&Path>) -> Result<Option<ApiToken>, Failure> {
+    let token = match file {
+        Some(file) => read_token_file(file).map(Some),
+        None => ApiToken::from_env(),
+    };
+    token.map_err(|error: TokenError| {
+        Failure::of(Code::BadInput, &error).next("put the token alone into a file for --api-token-file")
+    })
+}
+
+/// What a failure of the server means for the command.
+pub fn failure(error: &LmError) -> Failure {
+    let code = match error {
+        LmError::BadUrl { .. } => Code::Usage,
+        _ => Code::Unavailable,
+    };
+    let failure = Failure::of(code, error);
+    match error {
+        LmError::NotRunning { .. } => failure
+            .next("start LM Studio's server (Developer tab, or `lms server start`)")
+            .next("give another address with --server, like --server http://127.0.0.1:1234"),
+        LmError::WrongServer { .. } => failure.next("give the server's address with --server"),
+        LmError::TokenNeeded { .. } | LmError::TokenRefused { .. } => {
+            failure.next("export LM_API_TOKEN, or give a file with --api-token-file FILE")
+        }
+        LmError::NoModelLoaded { .. } => failure.next("lms load MODEL, or name one with --model KEY"),
+        LmError::ModelNotFound { .. } | LmError::AmbiguousModel { .. } | LmError::ModelChoiceNeeded { .. } => {
+            failure.next("joulebar models")
+        }
+        _ => failure,
+    }
+}
