@@ -4,5 +4,6 @@
 //! into watts and knows the exact joules. Nothing here knows how Joulebar measures.
 
 pub mod activity;
+pub mod lmstudio;
 pub mod model;
 pub mod powermetrics;

@@ -15,6 +15,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Program {
+    /// LM Studio's REST server, with scripted token times and faults.
+    Lmstudio(Box<joulebar_sim::lmstudio::Args>),
     /// Apple's powermetrics: its options, its output, values from a power model (`joulebar-sim powermetrics --help`).
     #[command(disable_help_flag = true)]
     Powermetrics {
@@ -26,6 +28,7 @@ enum Program {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().program {
+        Program::Lmstudio(arguments) => joulebar_sim::lmstudio::run(&arguments).map(|()| ExitCode::SUCCESS),
         Program::Powermetrics { arguments } => joulebar_sim::powermetrics::run(&arguments),
     }
 }
