@@ -20,9 +20,9 @@ need_packages() {
     local sudo=()
     [[ $(id -u) == 0 ]] || sudo=(sudo)
     say "installing ${missing[*]}"
-    ${sudo[@]+"${sudo[@]}"} apt-get update -qq >&2
+    ${sudo[@]+"${sudo[@]}"} apt-get update -qq >/dev/null
     ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # The toolchain of rust-toolchain.toml, through rustup.
@@ -33,7 +33,7 @@ need_rust() {
     if ! cargo --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1 || ! cargo fmt --version >/dev/null 2>&1; then
         command -v rustup >/dev/null || fail "this cargo is not rustup's; install Rust $(rust_channel) with clippy and rustfmt"
         say "installing Rust $(rust_channel)"
-        rustup toolchain install "$(rust_channel)" --profile minimal --component clippy --component rustfmt >&2
+        rustup toolchain install "$(rust_channel)" --profile minimal --no-self-update --component clippy --component rustfmt >&2
     fi
 }
 

@@ -19,7 +19,7 @@ debian_toolchain() {
     if [[ ! -x $darwin_dir/root/usr/bin/cargo ]]; then
         local sudo=() std libraries building
         [[ $(id -u) == 0 ]] || sudo=(sudo)
-        ${sudo[@]+"${sudo[@]}"} apt-get update -qq >&2
+        ${sudo[@]+"${sudo[@]}"} apt-get update -qq >/dev/null
         std=$(apt-cache depends libstd-rust-web-dev | sed -n 's/.*Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p' | head -n1)
         libraries=$(apt-cache depends "$std" cargo-web | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\)$/\1/p' | grep -v '^libstd-rust' | sort -u)
         need_packages $libraries
