@@ -78,6 +78,8 @@ def compare(checks: Checks, prompts: list[dict], answers: list[Answer]) -> None:
             error = "" if ours is None else f", {100 * (ours / theirs - 1):+.2f} %"
             checks.check(close, f"{name}: decode rate within 5 % of the server's", f"{ours}, {theirs:.3f} tokens/s{error}")
             compared += 1
+            kept = stats["reported"]["tokens_per_second"]
+            checks.check(kept == theirs, f"{name}: the server's own rate is kept as it was sent", f"{kept}")
     checks.check(compared > 0, f"at least one answer has {RATE_FROM_TOKENS} tokens or more", f"{compared}")
 
 
@@ -93,7 +95,9 @@ def run(checks: Checks, joulebar: pathlib.Path, directory: pathlib.Path, server_
     checks.check(status == 0, "joulebar verify accepts the report", f"exit {status}")
     report = json.loads(report_path.read_text())
     prompts = report["prompts"]
-    checks.check(report.get("simulated") is True, "the report says that its watts are simulated")
+    simulation = report["simulation"]
+    honest = report["simulated"] is True and simulation == {"power": True, "server": False}
+    checks.check(honest, "the report says that its watts are simulated and its server is not", f"{simulation}")
     checks.check("smollm2" in report["model"].lower(), "the report names the server's model", report["model"])
     checks.check(len(prompts) == report["summary"]["total_prompts"] > 0, "every prompt of the suite is in it", f"{len(prompts)}")
     for number, prompt in enumerate(prompts, 1):

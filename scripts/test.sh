@@ -32,7 +32,7 @@ rust() {
     shift
     step "$name"
     cargo test --locked --no-fail-fast "$@" -- --show-output >"$logs/$name.log" 2>&1 || status=$?
-    awk '/^failures:|^error/ { show = 1 } /^test result|^successes:/ { show = 0 } show || /^ +(Running|Doc-tests) |^test result|^warning/' "$logs/$name.log"
+    awk -f "$scripts/show_tests.awk" "$logs/$name.log"
     add_counts $status "$logs/$name.log" "$name"
 }
 
