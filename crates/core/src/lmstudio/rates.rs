@@ -25,6 +25,16 @@ pub fn decode_tokens_per_second(generation: &Generation) -> Option<f64> {
     (window_s > 0.0).then(|| intervals as f64 / window_s)
 }
 
+/// How far our decode rate is off the server's, as a ratio: 0.07 when ours is 7 % higher. `None` when either is missing.
+///
+/// More than a few percent means that the two measure different things: text that the server holds back (`<think>`
+/// markers) makes our window too short for N, and LM Studio divides N instead of N − 1 in some answers.
+#[must_use]
+pub fn rate_disagreement_ratio(generation: &Generation) -> Option<f64> {
+    let reported = generation.reported.tokens_per_second.filter(|&rate| rate > 0.0)?;
+    Some(decode_tokens_per_second(generation)? / reported - 1.0)
+}
+
 /// End of the prefill: the last `prompt_processing.end` that came no later than the first token; the first token
 /// itself where there is none such.
 #[must_use]
@@ -144,6 +154,16 @@ mod tests {
         assert_eq!(decode_tokens_per_second(&generation), Some(20.0));
         assert_eq!(ttft(&generation), Some(Duration::from_millis(200)));
         assert_eq!(visible_tokens(&generation), Some(8));
+    }
+
+    #[test]
+    fn disagreement_with_the_server_needs_both_rates() {
+        let mut generation = generation(&[300, 700], Some(800), Some(11));
+        assert_eq!(rate_disagreement_ratio(&generation), None);
+        generation.reported.tokens_per_second = Some(16.0);
+        assert_eq!(rate_disagreement_ratio(&generation), Some(0.25));
+        generation.reported.tokens_per_second = Some(0.0);
+        assert_eq!(rate_disagreement_ratio(&generation), None);
     }
 
     #[test]
