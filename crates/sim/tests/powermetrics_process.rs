@@ -17,6 +17,11 @@ use joulebar_sim::activity::{Change, State, Writer, raw_monotonic_ns};
 use joulebar_sim::model::Truth;
 use plist::{Dictionary, Value};
 
+#[cfg(target_os = "macos")]
+const SIGINFO: libc::c_int = libc::SIGINFO;
+#[cfg(not(target_os = "macos"))]
+const SIGINFO: libc::c_int = libc::SIGUSR1;
+
 const MS: i64 = 1_000_000;
 /// What a signal or a write may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -208,7 +213,7 @@ fn siginfo_gives_a_short_sample_and_the_periodic_one_comes_when_it_would_have() 
     let mut running = Running::start(&["--siginfo", "immediate", "-i", "1500"]);
     let first_ms = elapsed_ms(&running.next());
     assert!(first_ms >= 1_500.0);
-    send(&running.child, libc::SIGUSR1);
+    send(&running.child, SIGINFO);
     let short_ms = elapsed_ms(&running.next());
     let rest_ms = elapsed_ms(&running.next());
     assert!(short_ms < 1_500.0, "{short_ms}");
@@ -221,14 +226,14 @@ fn siginfo_gives_a_short_sample_and_the_periodic_one_comes_when_it_would_have() 
 fn siginfo_may_restart_the_periodic_timer_or_do_nothing() {
     let mut resetting = Running::start(&["--siginfo", "immediate-reset", "-i", "400"]);
     resetting.next();
-    send(&resetting.child, libc::SIGUSR1);
+    send(&resetting.child, SIGINFO);
     let (short_ms, full_ms) = (elapsed_ms(&resetting.next()), elapsed_ms(&resetting.next()));
     assert!(full_ms >= 403.0, "{short_ms} {full_ms}");
     resetting.stop(libc::SIGTERM);
 
     let mut ignoring = Running::start(&["--siginfo", "ignore", "-i", "400"]);
     ignoring.next();
-    send(&ignoring.child, libc::SIGUSR1);
+    send(&ignoring.child, SIGINFO);
     assert!(elapsed_ms(&ignoring.next()) >= 403.0);
     ignoring.stop(libc::SIGTERM);
 }
@@ -240,7 +245,7 @@ fn without_an_interval_only_siginfo_gives_samples() {
     let mut running = Running::start(&["-i", "0", "--siginfo-delay-ms", "50", "--truth", truth.to_str().unwrap()]);
     // the file is made after the handlers are; before that the signal would kill
     wait_until("it has begun", || truth.exists());
-    send(&running.child, libc::SIGUSR1);
+    send(&running.child, SIGINFO);
     assert!(elapsed_ms(&running.next()) >= 50.0);
     let (status, rest, _) = running.stop(libc::SIGHUP);
     assert!(status.success() && rest.is_empty());
@@ -253,7 +258,7 @@ fn stopping_signals_end_a_long_window_at_once_and_without_a_sample() {
         let truth = directory.path().join("truth");
         let mut running = Running::start(&["-i", "60000", "--truth", truth.to_str().unwrap()]);
         wait_until("it has begun", || truth.exists());
-        send(&running.child, libc::SIGUSR1);
+        send(&running.child, SIGINFO);
         running.next();
         let (status, rest, took) = running.stop(signal);
         assert_eq!(status.code(), Some(0), "signal {signal}");
