@@ -409,7 +409,7 @@ impl Session {
         let id = Some(stream.id);
         let unavailable = match self.config.tool {
             Tool::Ready => None,
-            Tool::Missing if self.config.simulated => Some("the simulator is not where it was said to be"),
+            Tool::Missing if self.config.simulated => Some("there is no program at the path that was given"),
             Tool::Missing => Some("this machine has no /usr/bin/powermetrics: only macOS has it"),
             Tool::NotTrusted => Some("/usr/bin/powermetrics is not a plain file that only root can write: not run"),
         };
