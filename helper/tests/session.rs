@@ -335,6 +335,18 @@ fn one_stream_at_a_time_and_only_known_ones_can_be_stopped_or_marked() {
 }
 
 #[test]
+fn client_that_does_not_know_yet_that_its_stream_has_failed_is_not_cut_off() {
+    let mut rig = Rig::streaming();
+    rig.does(Event::Oversize { child: ChildId(0) });
+    rig.exit(0, Exit::default());
+    for n in 0..10 {
+        rig.now += ms(100);
+        assert_eq!(errors(&rig.ask(ANN, &Request::Mark { id: 7, n })), [ErrorCode::BadRequest]);
+    }
+    assert_eq!(rig.ask(ANN, &Request::Ping { n: 3 }), [Did::Sent(ANN, Reply::Pong { n: 3 })]);
+}
+
+#[test]
 fn mark_signals_the_child_and_tells_when() {
     let mut rig = Rig::streaming();
     let mono_ns = i64::try_from(rig.now.as_nanos()).unwrap();

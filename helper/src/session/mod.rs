@@ -8,6 +8,7 @@
 //! [`MAX_REPLIES_IN_FLIGHT`] answers pile up is cut off.
 
 mod bucket;
+mod event;
 mod peer;
 mod supervisor;
 
@@ -24,6 +25,7 @@ use self::supervisor::{Output, Supervisor};
 use crate::EXIT_PERMISSION;
 use crate::program::{Plan, Tool};
 
+pub use self::event::{Action, ChildId, ChildSignal, Config, Event, Exit, Parcel, PeerId, Rights};
 pub use self::supervisor::{
     HEALTHY_AFTER, MAX_RESTARTS, RESTART_DEBOUNCE, SETTLED_AFTER, SIGNALS_AFTER, STALE_AFTER, STOP_GRACE,
 };
@@ -36,187 +38,6 @@ pub const MAX_REPLIES_IN_FLIGHT: usize = 64;
 const MAX_WAITING_MARKS: usize = 32;
 /// After its last client is gone, or when told to end, the helper waits this long for the child to die.
 pub const EXIT_GRACE: Duration = Duration::from_millis(1500);
-
-/// A client, numbered by the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PeerId(pub u32);
-
-/// A started process, numbered by the session, never reused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ChildId(pub u64);
-
-/// Whether this process may read power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rights {
-    /// It is root, or runs a simulator.
-    Sufficient,
-    /// It is not root.
-    Missing,
-}
-
-/// What the session needs to know of its surroundings. Does not change while it lasts.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Whether this process may read power.
-    pub rights: Rights,
-    /// Whether there is a powermetrics to run.
-    pub tool: Tool,
-    /// Whether it is a simulator.
-    pub simulated: bool,
-    /// How long to stay without any client.
-    pub idle_exit: Duration,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A client has connected.
-    Connected {
-        /// The new client.
-        peer: PeerId,
-    },
-    /// A client sent one message.
-    Frame {
-        /// Who.
-        peer: PeerId,
-        /// The JSON, not parsed yet.
-        bytes: &'a [u8],
-    },
-    /// What a client sends can't be cut into messages any more.
-    BrokenFrame {
-        /// Who.
-        peer: PeerId,
-        /// What is wrong.
-        error: &'a WireError,
-    },
-    /// A client is gone.
-    Gone {
-        /// Who.
-        peer: PeerId,
-    },
-    /// A parcel has left for its client.
-    Delivered {
-        /// To whom.
-        peer: PeerId,
-        /// Length of the document in it, if there was one.
-        document_bytes: Option<usize>,
-    },
-    /// A child wrote a whole document.
-    Document {
-        /// Which child.
-        child: ChildId,
-        /// Where it begins in the child's output, in bytes.
-        offset: u64,
-        /// The document.
-        bytes: Vec<u8>,
-    },
-    /// A child wrote something that is not a whole document.
-    Damaged {
-        /// Which child.
-        child: ChildId,
-    },
-    /// A child is writing a document beyond the limit.
-    Oversize {
-        /// Which child.
-        child: ChildId,
-    },
-    /// A child has ended and was reaped; all that it wrote came before.
-    Exited {
-        /// Which child.
-        child: ChildId,
-        /// How.
-        exit: Exit,
-    },
-    /// A child could not be started.
-    SpawnFailed {
-        /// Which child.
-        child: ChildId,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The helper is told to end.
-    Shutdown,
-    /// Nothing but time has passed.
-    Tick,
-}
-
-/// How a child ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exit {
-    /// It ended by itself with status 0.
-    pub success: bool,
-    /// Exit status, if it ended by itself.
-    pub code: Option<i32>,
-    /// The last of what it wrote to stderr.
-    pub stderr: Vec<u8>,
-}
-
-impl Exit {
-    fn describe(&self) -> String {
-        let how = self.code.map_or("was killed".to_owned(), |code| format!("ended with status {code}"));
-        let stderr = String::from_utf8_lossy(&self.stderr);
-        // the cause is what was written last
-        let last_lines: Vec<_> = stderr.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
-        let words = last_lines.into_iter().rev().collect::<Vec<_>>().join("; ");
-        if words.is_empty() { format!("powermetrics {how}") } else { format!("powermetrics {how}: {words}") }
-    }
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Action {
-    /// Send to a client, in this order.
-    Send {
-        /// To whom.
-        peer: PeerId,
-        /// What.
-        parcel: Parcel,
-    },
-    /// Send what is waiting for this client, then hang up. Nothing that it sends matters any more.
-    Close {
-        /// Whom.
-        peer: PeerId,
-    },
-    /// Start a child.
-    Spawn {
-        /// Its number.
-        child: ChildId,
-        /// What it is asked for.
-        plan: Plan,
-    },
-    /// Send a signal to a child.
-    Signal {
-        /// Which child.
-        child: ChildId,
-        /// Which signal.
-        signal: ChildSignal,
-    },
-    /// End the helper with this status, after sending what is waiting.
-    Exit {
-        /// Exit status.
-        status: u8,
-    },
-}
-
-/// Bytes for a client.
-#[derive(Clone, Debug)]
-pub struct Parcel {
-    /// The frame of a message; for a sample also the length of its document.
-    pub head: Vec<u8>,
-    /// The document of a sample.
-    pub document: Option<Rc<Vec<u8>>>,
-}
-
-/// A signal for a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildSignal {
-    /// End the running sample now.
-    Boundary,
-    /// End in order.
-    Terminate,
-    /// End.
-    Kill,
-}
 
 /// The state machine.
 #[derive(Debug)]
@@ -371,15 +192,25 @@ impl Session {
                 if self.peers[at].has_stream(id) {
                     self.peers[at].end_stream(StopReason::Client);
                 } else {
-                    self.refuse(at, ErrorCode::BadRequest, Some(id), "no such stream");
+                    self.no_such_stream(at, id);
                 }
             }
             Request::Mark { id, n } => match self.peers[at].stream.as_mut().filter(|stream| stream.id == id) {
                 Some(stream) if stream.waiting_marks.len() < MAX_WAITING_MARKS => stream.waiting_marks.push(n),
                 Some(_) => self.refuse(at, ErrorCode::TooFast, Some(id), "too many marks are waiting"),
-                None => self.refuse(at, ErrorCode::BadRequest, Some(id), "no such stream"),
+                None => self.no_such_stream(at, id),
             },
             Request::Ping { n } => self.send(at, &Reply::Pong { n }),
+        }
+    }
+
+    fn no_such_stream(&mut self, at: usize, id: u64) {
+        let (code, detail) = (ErrorCode::BadRequest, "no such stream");
+        if self.peers[at].last_ended == Some(id) {
+            // it may not know yet that its stream has ended: that is no mistake of its own
+            self.send(at, &Reply::error(code, Some(id), detail));
+        } else {
+            self.refuse(at, code, Some(id), detail);
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Peer {
     pub stream: Option<Stream>,
     /// A stream that has ended but whose process may still live: number and reason.
     pub ending: Option<(u64, StopReason)>,
+    /// The stream that ended last.
+    pub last_ended: Option<u64>,
     pub samples_in_flight: usize,
     pub bytes_in_flight: usize,
     pub replies_in_flight: usize,
@@ -36,6 +38,7 @@ impl Peer {
             errors: 0,
             stream: None,
             ending: None,
+            last_ended: None,
             samples_in_flight: 0,
             bytes_in_flight: 0,
             replies_in_flight: 0,
@@ -49,6 +52,7 @@ impl Peer {
     pub fn end_stream(&mut self, reason: StopReason) {
         if let Some(stream) = self.stream.take() {
             self.ending = Some((stream.id, reason));
+            self.last_ended = Some(stream.id);
         }
     }
 
