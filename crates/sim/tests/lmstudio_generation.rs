@@ -212,7 +212,8 @@ async fn openai_stream_gives_usage_in_its_own_chunk_only_when_asked() {
 #[tokio::test]
 async fn v0_stream_has_neither_stats_nor_usage() {
     let server = server("", "").await;
-    let body = json!({"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "stream": true});
+    let mut body = json!({"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "stream": true});
+    body["stream_options"] = json!({"include_usage": true});
     let text = server.stream("/api/v0/chat/completions", &body).await.unwrap();
     assert!(text.ends_with("data: [DONE]\n\n"));
     assert!(!text.contains("\"stats\"") && !text.contains("usage") && !text.contains("runtime"));

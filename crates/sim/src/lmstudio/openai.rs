@@ -225,7 +225,8 @@ async fn generate(
         v0: route.starts_with("/api/v0"),
         profile: state.settings.profile,
         spec: target.spec(),
-        include_usage: body["stream_options"]["include_usage"] == true,
+        // v0 sends no usage in streams, whatever is asked
+        include_usage: !route.starts_with("/api/v0") && body["stream_options"]["include_usage"] == true,
         script: script.clone(),
     };
     let spec = target.spec();
