@@ -198,11 +198,8 @@ pub fn padded(
     if samples < MIN_SAMPLES {
         return Err(EnergyGap::TooFewSamples { count: samples });
     }
-    // the longest sample of the neighbourhood, so that a short boundary sample does not shrink the pad
     let interval = sample_length(windows, sent, last).unwrap_or_default();
-    let pad = interval.mul_f64(PAD_INTERVALS).max(batch.unwrap_or_default().mul_f64(PAD_BATCHES));
-    let (from, to) = (sent - pad, last + pad);
-    let touching: Vec<&Window> = windows.iter().filter(|window| window.touches(from, to)).collect();
+    let touching = padded_windows(windows, sent, last, interval, batch);
     let before = touching.iter().filter(|window| window.end <= sent).count();
     let after = touching.iter().filter(|window| window.start >= last).count();
     if before < MIN_CLEAN_PAD_SAMPLES || after < MIN_CLEAN_PAD_SAMPLES {
@@ -212,10 +209,83 @@ pub fn padded(
     if hole > MAX_GAP.max(interval.mul_f64(MAX_GAP_INTERVALS)) {
         return Err(EnergyGap::PowerGap { seconds: hole.as_secs_f64() });
     }
-    let net = touching.iter().map(|window| (window.power - idle) * window.length()).sum();
-    let end = touching.last().map_or(to, |window| window.end);
-    let tail = clipped(windows, last, end) - idle * covered(windows, last, end);
-    Ok(Padded { net, tail, pad, samples })
+    Ok(integrate_padded(windows, sent, last, idle, batch))
+}
+
+fn pad_length(interval: Duration, batch: Option<Duration>) -> Duration {
+    interval.mul_f64(PAD_INTERVALS).max(batch.unwrap_or_default().mul_f64(PAD_BATCHES))
+}
+
+/// The samples that touch the padded window, and at least the nearest clean ones on both sides: samples are never all of
+/// the same length, so a pad of two lengths may hold only one.
+fn padded_windows(
+    windows: &[Window],
+    sent: MonotonicTime,
+    last: MonotonicTime,
+    interval: Duration,
+    batch: Option<Duration>,
+) -> &[Window] {
+    let pad = pad_length(interval, batch);
+    let clean_before = windows.partition_point(|window| window.end <= sent);
+    let clean_after = windows.partition_point(|window| window.start < last);
+    let first = windows.partition_point(|window| window.end <= sent - pad);
+    let end = windows.partition_point(|window| window.start < last + pad);
+    let first = first.min(clean_before.saturating_sub(MIN_CLEAN_PAD_SAMPLES));
+    let end = end.max((clean_after + MIN_CLEAN_PAD_SAMPLES).min(windows.len()));
+    &windows[first..end]
+}
+
+/// The sum behind [`padded`] without its conditions: for accuracy studies. A report uses [`padded`].
+#[must_use]
+pub fn integrate_padded(
+    windows: &[Window],
+    sent: MonotonicTime,
+    last: MonotonicTime,
+    idle: Milliwatts,
+    batch: Option<Duration>,
+) -> Padded {
+    let interval = sample_length(windows, sent, last).unwrap_or_default();
+    let touching = padded_windows(windows, sent, last, interval, batch);
+    let end = touching.last().map_or(last, |window| window.end);
+    Padded {
+        net: touching.iter().map(|window| (window.power - idle) * window.length()).sum(),
+        tail: clipped(touching, last, end) - idle * covered(touching, last, end),
+        pad: pad_length(interval, batch),
+        samples: windows.iter().filter(|window| window.touches(sent, last)).count(),
+    }
+}
+
+/// Undoes the batches of counters that publish more slowly than they are sampled (macOS 27): such samples read 0 mW
+/// until a batch comes, then all of its energy at once. Every run of zeroes is merged with the sample that ends it,
+/// so that each window again holds the mean power of its own time.
+///
+/// Returns the windows as they are, and no batch, unless at least a third of them read exactly 0: a working chip never
+/// does. The batch is the median length of the merged windows.
+#[must_use]
+pub fn unbatch(windows: Vec<Window>) -> (Vec<Window>, Option<Duration>) {
+    let zeroes = windows.iter().filter(|window| window.power.0 == 0.0).count();
+    if windows.len() < 6 || zeroes * 3 < windows.len() || zeroes == windows.len() {
+        return (windows, None);
+    }
+    let mut merged: Vec<Window> = Vec::new();
+    let mut open: Option<(MonotonicTime, MonotonicTime)> = None;
+    for window in windows {
+        // a hole ends a run: what it held is unknown
+        let run = open.filter(|(_, end)| window.start.saturating_since(*end) <= MAX_GAP);
+        let start = run.map_or(window.start, |(start, _)| start);
+        if window.power.0 == 0.0 {
+            open = Some((start, window.end));
+            continue;
+        }
+        let whole = window.end.saturating_since(start);
+        if let Some(power) = (window.power * window.length()).over(whole) {
+            merged.push(Window { start, end: window.end, power });
+        }
+        open = None;
+    }
+    let lengths: Vec<f64> = merged.iter().map(|window| window.length().as_secs_f64()).collect();
+    let batch = stats::median(&lengths).map(Duration::from_secs_f64);
+    (merged, batch)
 }
 
 /// How much of `[from, to]` the samples cover.
@@ -319,6 +389,22 @@ mod tests {
         let found = idle(&windows, at(1.0), at(9.0)).unwrap();
         assert_eq!((found.power, found.count), (Milliwatts(500.0), 7));
         assert_eq!(idle(&windows, at(1.0), at(1.4)), None);
+    }
+
+    #[test]
+    fn batched_zeroes_become_the_mean_power_of_their_time() {
+        let smooth = rectangle(0.25, 0.0, 20.0, 800.0, 0.0, 0.0, 0.0);
+        // counters that publish every 2 s: seven samples of nothing, then everything
+        let batched: Vec<Window> = smooth
+            .iter()
+            .enumerate()
+            .map(|(index, window)| Window { power: Milliwatts(if index % 8 == 7 { 6_400.0 } else { 0.0 }), ..*window })
+            .collect();
+        let (windows, batch) = unbatch(batched);
+        assert_eq!(batch, Some(Duration::from_secs(2)));
+        assert!(windows.iter().all(|window| (window.power.0 - 800.0).abs() < 1e-9), "{windows:?}");
+        let (untouched, none) = unbatch(smooth.clone());
+        assert_eq!((untouched, none), (smooth, None));
     }
 
     #[test]

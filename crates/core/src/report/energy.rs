@@ -71,7 +71,9 @@ pub(super) fn energy_report(
     generation: Option<&Generation>,
     batch: Option<Duration>,
 ) -> Measured {
-    let windows: Vec<Window> = samples.iter().filter_map(|sample| Window::of(sample, sample.soc_power())).collect();
+    let windows = samples.iter().filter_map(|sample| Window::of(sample, sample.soc_power())).collect();
+    let (windows, found) = energy::unbatch(windows);
+    let batch = batch.or(found);
     let (sent, last) = (marks.request_sent, marks.last_token);
     let length = last.saturating_since(sent);
     let idle = energy::idle(&windows, marks.baseline_start, sent);
@@ -103,6 +105,7 @@ pub(super) fn energy_report(
         idle_power_mw: idle.map(|idle| idle.power.0),
         idle_power_sd_mw: idle.and_then(|idle| idle.standard_deviation).map(|deviation| deviation.0),
         idle_samples: idle.map_or(0, |idle| u32::try_from(idle.count).unwrap_or(u32::MAX)),
+        counter_batch_s: batch.map(|batch| batch.as_secs_f64()),
         pad_s: padded.as_ref().ok().map(|padded| padded.pad.as_secs_f64()),
         inference_samples: u32::try_from(touching).unwrap_or(u32::MAX),
         clipped_net_j: clipped_net.map(|energy| energy.0),

@@ -308,6 +308,8 @@ pub struct EnergyReport {
     pub idle_power_sd_mw: Option<f64>,
     /// Samples of the baseline.
     pub idle_samples: u32,
+    /// Period in which the counters behind the samples publish, where the samples show one (macOS 27).
+    pub counter_batch_s: Option<f64>,
     /// Pad on each side of the request.
     pub pad_s: Option<f64>,
     /// Samples that touch the request.
