@@ -129,9 +129,15 @@ impl Splitter {
         while let Some(&first) = bytes.first() {
             let used = if self.state == State::Between {
                 self.skip_gap(bytes)
-            } else if let Head::Matching { .. } = self.head {
-                self.match_head(first);
-                1
+            } else if let Head::Matching { opening, len, .. } = self.head {
+                let at_line_start = !opening && len == 0 && self.body.len() == self.line_start;
+                let plain = if at_line_start { plain_lines(bytes) } else { 0 };
+                if plain == 0 {
+                    self.match_head(first);
+                    1
+                } else {
+                    self.take_plain_lines(&bytes[..plain])
+                }
             } else {
                 self.take_line(bytes)
             };
@@ -162,6 +168,13 @@ impl Splitter {
             self.head = Head::new(true, self.offset);
         }
         gap
+    }
+
+    /// Takes whole lines in which nothing has to be looked for.
+    fn take_plain_lines(&mut self, lines: &[u8]) -> usize {
+        self.keep(lines);
+        self.begin_line();
+        lines.len()
     }
 
     /// Takes one byte at the beginning of a line, where marks count.
@@ -229,6 +242,10 @@ impl Splitter {
             self.open(header_offset, &header);
         }
         self.keep(b"\n");
+        self.begin_line();
+    }
+
+    fn begin_line(&mut self) {
         if self.state != State::Document {
             self.body.clear();
         }
@@ -310,6 +327,22 @@ impl Iterator for Splitter {
 
     fn next(&mut self) -> Option<Piece> {
         self.ready.pop_front()
+    }
+}
+
+/// How many of these bytes, which begin a line, are whole lines that hold no mark and no NUL. Most lines are such, and
+/// this is the fast way through them.
+fn plain_lines(bytes: &[u8]) -> usize {
+    let mut plain = 0;
+    loop {
+        let rest = &bytes[plain..];
+        let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | 0)) else { return plain };
+        let line = &rest[..end];
+        let may_be_mark = matches!(line.trim_ascii_start(), [b'<', b'?', ..] | [b'<', b'/', b'p', ..]);
+        if rest[end] == 0 || may_be_mark || line.trim_ascii_end().ends_with(b"?>") {
+            return plain;
+        }
+        plain += end + 1;
     }
 }
 

@@ -199,6 +199,17 @@ fn every_shared_capture_gives_the_documents_it_holds() {
     assert!(seen >= 8, "{seen} captures");
 }
 
+#[test]
+fn time_is_linear_in_the_bytes_whatever_they_are() {
+    for filler in [" ", "\n", "<", "</plist", "?>", "\n<?xm", "x", "?>\n", "\n</p"] {
+        let stream = format!("{}{}", &DOCUMENT[..60], filler.repeat(2_000_000 / filler.len()));
+        let since = std::time::Instant::now();
+        assert_eq!(split_in_chunks(stream.as_bytes(), stream.len(), 4 << 20).len(), 1, "{filler:?}");
+        // quadratic time would be hours
+        assert!(since.elapsed().as_secs() < 20, "{filler:?}: {:?}", since.elapsed());
+    }
+}
+
 fn part() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => Just(DOCUMENT.as_bytes().to_vec()),
