@@ -180,7 +180,8 @@ async fn go(job: &Job, steps: &mpsc::Sender<Step>) -> Result<(), Gone> {
         stop: job.stop.clone(),
         reasoning: job.reasoning,
     };
-    let plan = plan(&job.prompt, cached, &limits, &job.script, job.number);
+    let seed = job.state.seed.wrapping_mul(1_000_003).wrapping_add(job.number);
+    let plan = plan(&job.prompt, cached, &limits, &job.script, seed);
     job.recorder.update(|log| {
         log.prompt_tokens = job.prompt.tokens.len() as u64;
         log.cached_tokens = cached as u64;

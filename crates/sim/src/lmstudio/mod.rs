@@ -60,7 +60,7 @@ pub struct Args {
     /// TOML file with settings and faults
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
-    /// Makes identifiers differ between runs
+    /// Makes identifiers and jitter differ between runs
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// End when standard input does, and so with the process that started the server

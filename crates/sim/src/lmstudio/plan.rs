@@ -112,10 +112,10 @@ fn natural_length(seed: u64) -> u64 {
     tokens
 }
 
-/// Plans the answer to `prompt`, of which `cached` tokens need no processing. `number` makes the jitter differ between
-/// generations.
+/// Plans the answer to `prompt`, of which `cached` tokens need no processing. `seed` makes the jitter differ between
+/// generations; the answer does not depend on it.
 #[must_use]
-pub fn plan(prompt: &Prompt, cached: usize, limits: &Limits, script: &Script, number: u64) -> Plan {
+pub fn plan(prompt: &Prompt, cached: usize, limits: &Limits, script: &Script, seed: u64) -> Plan {
     let mut tokens = natural_tokens(prompt, limits, script);
     let mut stop = Stop::EosFound;
     if let Some(length) = stop_string_position(&tokens, &limits.stop) {
@@ -132,7 +132,7 @@ pub fn plan(prompt: &Prompt, cached: usize, limits: &Limits, script: &Script, nu
         stop = if allowed <= room { Stop::MaxPredictedTokensReached } else { Stop::ContextLengthReached };
     }
 
-    let mut jitter = Random::new(prompt.seed ^ number.wrapping_mul(0x9e37_79b9));
+    let mut jitter = Random::new(prompt.seed ^ seed.wrapping_mul(0x9e37_79b9));
     let mut spread = || 1.0 + script.jitter_ratio * (2.0 * jitter.unit() - 1.0);
     let processed = prompt.tokens.len().saturating_sub(cached) as f64;
     let prefill_s = script.prefill_fixed_ms as f64 / 1e3 + processed / script.prefill_tokens_per_s * spread();

@@ -217,6 +217,9 @@ macro_rules! script {
             $($(#[doc = $doc])+ #[serde(default)] pub $field: Option<$type>,)+
         }
 
+        #[cfg(test)]
+        const FIELDS: &[&str] = &[$(stringify!($field)),+];
+
         impl Rule {
             fn apply(&self, script: &mut Script) {
                 $(if let Some(value) = &self.$field { script.$field.clone_from(value); })+
@@ -379,6 +382,24 @@ mod tests {
         let third = scenario.script(3);
         assert_eq!((third.decode_tokens_per_s, third.crlf, third.fault), (5.0, false, Some(Fault::Cut)));
         assert_eq!(third.prefill_fixed_ms, Script::default().prefill_fixed_ms);
+    }
+
+    #[test]
+    fn documentation_names_every_field_and_its_example_works() {
+        let text = include_str!("../../../../docs/simulator.md");
+        for field in FIELDS {
+            assert!(text.contains(&format!("`{field}`")), "{field} is not documented");
+        }
+        let example = text.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let scenario = Scenario::parse(example).unwrap();
+        assert_eq!(scenario.server.load_ms, Some(1_500));
+        assert_eq!(scenario.script(2).fault, Some(Fault::Cut));
+        assert!(scenario.script(4).split_utf8 && !scenario.script(1).split_utf8);
+        let defaults = Script::default();
+        assert_eq!((defaults.prefill_tokens_per_s, defaults.prefill_fixed_ms), (400.0, 80));
+        assert_eq!((defaults.decode_tokens_per_s, defaults.jitter_ratio), (60.0, 0.05));
+        let formula = "[[request]]\nmatch = 1\nspeed_formula = \"n_minus1\"\nrole_chunk = \"alone\"";
+        assert_eq!(Scenario::parse(formula).unwrap().script(1).speed_formula, SpeedFormula::NMinus1);
     }
 
     #[test]

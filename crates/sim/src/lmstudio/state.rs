@@ -30,7 +30,7 @@ pub struct Config {
     pub activity: Option<PathBuf>,
     /// File for [`RequestLog`] lines.
     pub clock_log: Option<PathBuf>,
-    /// Makes identifiers differ between runs.
+    /// Makes identifiers and jitter differ between runs.
     pub seed: u64,
 }
 
@@ -47,6 +47,8 @@ pub struct LoadFailure {
 pub struct State {
     /// Settings of the whole server.
     pub settings: ServerSettings,
+    /// Makes jitter differ between runs.
+    pub seed: u64,
     scenario: Scenario,
     registry: Mutex<Registry>,
     /// Held while a model is being loaded: one at a time.
@@ -69,6 +71,7 @@ impl State {
         Ok(Self {
             registry: Mutex::new(Registry::new(&settings, raw_monotonic_ns())),
             settings,
+            seed: config.seed,
             scenario: config.scenario,
             loading: tokio::sync::Mutex::default(),
             activity: config.activity.as_deref().map(activity::Writer::open).transpose()?,
