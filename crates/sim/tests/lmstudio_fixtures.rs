@@ -1,6 +1,7 @@
 //! The simulator's answers beside documented and recorded ones of LM Studio: same fields, same types, same words.
 //! Reads the captures through `JOULEBAR_FIXTURES`.
 #![allow(clippy::unwrap_used, reason = "test code: a panic is a failed test")]
+#![allow(clippy::print_stdout, reason = "a test that skips says so")]
 
 mod lmstudio_support;
 
