@@ -5,5 +5,5 @@ set -euo pipefail
 need_python
 "$scripts/build.sh" release
 cd "$root"
-cargo bench --locked --workspace --benches "$@"
+cargo bench --locked --workspace --bench '*' "$@"
 [[ ! -f scripts/bench_plistlib.py ]] || python3 scripts/bench_plistlib.py
