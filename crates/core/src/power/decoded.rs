@@ -137,6 +137,40 @@ pub enum DecodeNote {
     },
 }
 
+/// How many values of some samples were not taken as they stood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoteCounts {
+    /// Values that are missing because they cannot be true.
+    pub rejected: u64,
+    /// Powers that were taken from the energy of their sample.
+    pub from_energy: u64,
+    /// Combined powers that are missing because they are not the sum of their parts.
+    pub combined_mismatch: u64,
+}
+
+impl NoteCounts {
+    /// Adds the counts of further samples.
+    pub fn add(&mut self, further: &Self) {
+        self.rejected += further.rejected;
+        self.from_energy += further.from_energy;
+        self.combined_mismatch += further.combined_mismatch;
+    }
+}
+
+impl From<&[DecodeNote]> for NoteCounts {
+    fn from(notes: &[DecodeNote]) -> Self {
+        let mut counts = Self::default();
+        for note in notes {
+            match note {
+                DecodeNote::Rejected { .. } => counts.rejected += 1,
+                DecodeNote::PowerFromEnergy { .. } => counts.from_energy += 1,
+                DecodeNote::CombinedMismatch { .. } => counts.combined_mismatch += 1,
+            }
+        }
+        counts
+    }
+}
+
 /// A number as a document holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Raw {

@@ -3,10 +3,15 @@
 pub mod align;
 pub mod capture;
 pub mod decoded;
+pub mod demo;
+pub mod helper;
 pub mod powermetrics;
+pub mod replay;
 pub mod row;
+pub mod source;
 pub mod summary;
 mod text;
+pub mod transport;
 
 use std::future::Future;
 
