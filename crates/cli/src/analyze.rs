@@ -6,7 +6,7 @@ use std::path::Path;
 
 use joulebar_core::power::PowerError;
 use joulebar_core::power::capture::{CaptureReader, CaptureSample};
-use joulebar_core::power::decoded::DecodeNote;
+use joulebar_core::power::decoded::NoteCounts;
 use joulebar_core::power::row::AnalyzeRow;
 use joulebar_core::power::summary::SummaryBuilder;
 
@@ -102,9 +102,7 @@ struct Totals {
     without_length: u64,
     models: BTreeMap<String, u64>,
     thermal: BTreeMap<String, u64>,
-    rejected: u64,
-    corrected: u64,
-    mismatched: u64,
+    notes: NoteCounts,
 }
 
 impl Totals {
@@ -120,27 +118,17 @@ impl Totals {
                 *counts.entry(value).or_default() += 1;
             }
         }
-        for note in &decoded.notes {
-            match note {
-                DecodeNote::Rejected { .. } => self.rejected += 1,
-                DecodeNote::PowerFromEnergy { .. } => self.corrected += 1,
-                DecodeNote::CombinedMismatch { .. } => self.mismatched += 1,
-            }
-        }
+        self.notes.add(&NoteCounts::from(&decoded.notes[..]));
     }
 
     /// Says on standard error what was not taken as it stood.
     fn note_doubts(&self, name: &str) {
-        let doubts = [
-            (self.rejected, "value", "left out: not a number, negative, or beyond any Mac"),
-            (self.corrected, "power", "computed from the energy of the same sample, which proves more"),
-            (self.mismatched, "combined power", "left out: not the sum of its parts"),
-            (self.without_length, "sample", "without a length: no energy can be given"),
-        ];
-        for (count, what, doubt) in doubts {
-            if count > 0 {
-                output::note(&format!("{name}: {} {doubt}", format::counted(count, what)));
-            }
+        for doubt in format::doubts(&self.notes) {
+            output::note(&format!("{name}: {doubt}"));
+        }
+        if self.without_length > 0 {
+            let samples = format::counted(self.without_length, "sample");
+            output::note(&format!("{name}: {samples} without a length, so energies can't be given"));
         }
     }
 

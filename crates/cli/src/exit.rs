@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use crate::output;
+use crate::{format, output};
 
 /// Exit codes. Numbers from 64 on are those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,9 @@ impl Failure {
     #[must_use]
     pub fn report(&self) -> ExitCode {
         if !self.silent {
-            output::note(&self.to_string());
+            let width = output::error_width();
+            let lines = self.to_string().lines().map(|line| format::wrap(line, width, "       ")).collect::<Vec<_>>();
+            output::note(&lines.join("\n"));
         }
         self.code.into()
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use joulebar_core::power::decoded::NoteCounts;
+
 /// What is shown where there is no value.
 pub const MISSING: &str = "—";
 
@@ -51,10 +53,13 @@ pub fn milliseconds(ms: f64) -> String {
     format!("{} ms", number(ms, 0))
 }
 
-/// A length of time: `10.3 s`, `38 min 47 s`, `2 h 5 min`.
+/// A length of time: `12 ms`, `10.3 s`, `38 min 47 s`, `2 h 5 min`.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
+    if seconds < 0.0995 {
+        return milliseconds(seconds * 1e3);
+    }
     if seconds < 59.95 {
         return format!("{} s", number(seconds, 1));
     }
@@ -94,6 +99,18 @@ pub fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// What was not taken as it stood in a stream of samples, one sentence each.
+#[must_use]
+pub fn doubts(notes: &NoteCounts) -> Vec<String> {
+    let doubts = [
+        (notes.rejected, "value", "left out: no number, negative, or beyond any Mac"),
+        (notes.from_energy, "power", "taken from the energy of the same sample, which proves more"),
+        (notes.combined_mismatch, "combined power", "left out: not the sum of its parts"),
+    ];
+    let told = doubts.into_iter().filter(|(number, ..)| *number > 0);
+    told.map(|(number, what, doubt)| format!("{} {doubt}", counted(number, what))).collect()
+}
+
 /// A number with its thousands apart and a real minus sign; zero never has one.
 #[must_use]
 pub fn number(value: f64, decimals: usize) -> String {
@@ -101,6 +118,25 @@ pub fn number(value: f64, decimals: usize) -> String {
     let zero = digits.chars().all(|digit| digit == '0' || digit == '.');
     let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
     format!("{}{}{rest}", if value < 0.0 && !zero { "−" } else { "" }, group(whole))
+}
+
+/// Breaks a text into lines of at most `width` characters between words; lines after the first begin with `indent`.
+#[must_use]
+pub fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        let fits = line + 1 + word.chars().count() <= width;
+        match lines.last_mut() {
+            Some(line) if line.is_empty() || line == indent => line.push_str(word),
+            Some(line) if fits => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.join("\n")
 }
 
 fn group(digits: &str) -> String {
@@ -121,15 +157,15 @@ mod tests {
     #[test]
     fn power_changes_its_unit_at_one_watt_and_its_decimals_at_a_hundred() {
         let shown = [0.0, 141.4, 999.4, 999.6, 18_420.0, 99_940.0, 99_960.0, 104_000.0, -250.0].map(power);
-        assert_eq!(
-            shown,
-            ["0 mW", "141 mW", "999 mW", "1.0 W", "18.4 W", "99.9 W", "100 W", "104 W", "−250 mW"]
-        );
+        assert_eq!(shown, ["0 mW", "141 mW", "999 mW", "1.0 W", "18.4 W", "99.9 W", "100 W", "104 W", "−250 mW"]);
     }
 
     #[test]
     fn energy_has_two_one_or_no_decimals() {
-        assert_eq!([0.424, 59.31, 623.4, 15_158.0, -0.8].map(energy), ["0.42 J", "59.3 J", "623 J", "15,158 J", "−0.80 J"]);
+        assert_eq!(
+            [0.424, 59.31, 623.4, 15_158.0, -0.8].map(energy),
+            ["0.42 J", "59.3 J", "623 J", "15,158 J", "−0.80 J"]
+        );
         assert_eq!(energy(9.996), "10.0 J");
         assert_eq!(energy_per_token(0.58149), "0.581");
     }
@@ -137,8 +173,8 @@ mod tests {
     #[test]
     fn times_are_shown_in_the_unit_that_fits() {
         assert_eq!(milliseconds(1_283.4), "1,283 ms");
-        let shown = [10.3, 59.94, 59.96, 2_327.0, 7_500.0].map(|s| duration(Duration::from_secs_f64(s)));
-        assert_eq!(shown, ["10.3 s", "59.9 s", "1 min 0 s", "38 min 47 s", "2 h 5 min"]);
+        let shown = [0.0012, 10.3, 59.94, 59.96, 2_327.0, 7_500.0].map(|s| duration(Duration::from_secs_f64(s)));
+        assert_eq!(shown, ["1 ms", "10.3 s", "59.9 s", "1 min 0 s", "38 min 47 s", "2 h 5 min"]);
     }
 
     #[test]
@@ -146,6 +182,13 @@ mod tests {
         assert_eq!(or_dash(None, power), "—");
         assert_eq!(or_dash(Some(-0.0001), power), "0 mW");
         assert_eq!(share(0.424), "42 %");
+    }
+
+    #[test]
+    fn long_texts_break_between_words() {
+        assert_eq!(wrap("one two three", 9, "  "), "one two\n  three");
+        assert_eq!(wrap("one", 2, "  "), "one");
+        assert_eq!(wrap("a verylongword b", 6, "  "), "a\n  verylongword\n  b");
     }
 
     #[test]

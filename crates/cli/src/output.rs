@@ -10,17 +10,23 @@ pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Columns of the terminal; 80 where there is none.
+/// Columns of the terminal; without one lines may be as long as they like.
 #[must_use]
 pub fn width() -> usize {
-    console_width().unwrap_or(80)
+    columns(libc::STDOUT_FILENO).unwrap_or(usize::MAX)
 }
 
-fn console_width() -> Option<usize> {
+/// The same for standard error.
+#[must_use]
+pub fn error_width() -> usize {
+    columns(libc::STDERR_FILENO).unwrap_or(usize::MAX)
+}
+
+fn columns(terminal: libc::c_int) -> Option<usize> {
     // SAFETY: `size` is a valid, writable winsize for the length of the call.
     let size = unsafe {
         let mut size = std::mem::zeroed::<libc::winsize>();
-        (libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) == 0).then_some(size)
+        (libc::ioctl(terminal, libc::TIOCGWINSZ, &raw mut size) == 0).then_some(size)
     }?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
@@ -32,6 +38,15 @@ fn console_width() -> Option<usize> {
 pub fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|error| failed(&error))
+}
+
+/// Writes a value as one line of JSON.
+///
+/// # Errors
+/// [`failed`].
+pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::of(Code::Failed, &error))?;
+    line(&text)
 }
 
 /// Standard output for many lines; flush it at the end.

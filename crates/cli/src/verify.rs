@@ -90,8 +90,7 @@ fn shorten(value: &Value) -> String {
 /// Prints the JSON Schema of reports, which docs/report.schema.json is a copy of.
 pub fn print_schema() -> Result<Code, Failure> {
     let schema = schemars::schema_for!(Report);
-    let text = serde_json::to_string_pretty(&schema)
-        .map_err(|error| Failure::of(Code::Failed, &error))?;
+    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::of(Code::Failed, &error))?;
     output::line(&text)?;
     Ok(Code::Success)
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of where samples come from. Keeps one number per rail and sample, since percentiles need them all.
 
+use std::iter::Sum;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,7 +23,7 @@ pub enum SummaryRail {
     Ane,
     /// Memory.
     Dram,
-    /// The chip: the source's own combined value, else the sum of CPU, GPU and ANE.
+    /// The chip: the source's own combined value, else the sum of CPU, GPU and ANE where CPU and GPU are both reported.
     Soc,
     /// The whole machine; another scope, never part of a sum.
     System,
@@ -89,8 +90,8 @@ impl SummaryBuilder {
         if let Some(elapsed) = elapsed {
             *self.duration.get_or_insert_default() += elapsed;
         }
-        let soc = power.combined.or_else(|| sum([power.cpu, power.gpu, power.ane]));
-        let soc_energy = energy.combined.or_else(|| sum([energy.cpu, energy.gpu, energy.ane]));
+        let soc = whole(power);
+        let soc_energy = whole(energy);
         let values = [
             (power.cpu, energy.cpu),
             (power.gpu, energy.gpu),
@@ -146,8 +147,11 @@ impl RailValues {
     }
 }
 
-fn sum<T: std::iter::Sum + Copy>(parts: [Option<T>; 3]) -> Option<T> {
-    parts.iter().any(Option::is_some).then(|| parts.into_iter().flatten().sum())
+/// The whole chip; one rail alone is not called that.
+fn whole<T: Sum + Copy>(rails: &Rails<T>) -> Option<T> {
+    let summed =
+        || rails.cpu.zip(rails.gpu).map(|(cpu, gpu)| [Some(cpu), Some(gpu), rails.ane].into_iter().flatten().sum());
+    rails.combined.or_else(summed)
 }
 
 #[cfg(test)]
@@ -183,7 +187,7 @@ mod tests {
         builder.add_parts(&gpu(0.0), &Rails::default(), Some(Duration::from_secs(1)));
         assert_eq!(row(&builder, SummaryRail::Cpu), None);
         assert_eq!(row(&builder, SummaryRail::Gpu).unwrap().energy_j, Some(0.0));
-        assert_eq!(row(&builder, SummaryRail::Soc).unwrap().avg_mw, 0.0);
+        assert_eq!(row(&builder, SummaryRail::Soc), None, "the GPU alone is not the chip");
     }
 
     #[test]

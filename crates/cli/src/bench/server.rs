@@ -1,0 +1,177 @@
+//! Which server answers and which power goes with it.
+
+use joulebar_core::clock::Clock;
+use joulebar_core::lmstudio::{Client, ClientOptions, LmError, Model, SelectedModel};
+use joulebar_core::power::SourceDescription;
+use joulebar_core::sample::Origin;
+use joulebar_core::session::record::SessionRecord;
+use joulebar_core::session::setup;
+
+use super::demo::{DemoServer, Stage};
+use super::plan::Plan;
+use crate::args::{BenchArguments, SourceChoice};
+use crate::exit::{Code, Failure};
+use crate::sources::Power;
+use crate::{models, output};
+
+/// The server of a run, and the power that goes with it.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub client: Client,
+    /// The session's clock.
+    pub clock: Clock,
+    /// Where power comes from.
+    pub power: Power,
+    options: ClientOptions,
+    demo: Option<DemoServer>,
+    /// Removed at the end of the run.
+    _stage: Stage,
+}
+
+/// Connects to the server that was asked for, or to LM Studio, or starts the demo.
+///
+/// Nothing simulated is used without being asked for, with one exception, which is said in the first line: no server
+/// was named, none answers where LM Studio would, and no source of power was named either.
+pub async fn connect(arguments: &BenchArguments, plan: &Plan) -> Result<Connected, Failure> {
+    let stage = Stage::set()?;
+    let mut options = models::options(&arguments.server)?;
+    let old_server = plan.unfinished.as_ref().map(|record| &record.header.server);
+    let named = arguments.server.url.is_some();
+    let old_demo = old_server.is_some_and(|server| server.simulated) && !named;
+    if arguments.demo || old_demo {
+        announce(plan, "Built-in demo: server and power are simulated. No figure is a measurement.")?;
+        return demo(plan, stage, options).await;
+    }
+    if let (Some(server), false) = (old_server, named) {
+        options.url.clone_from(&server.url);
+    }
+    let clock = Clock::start();
+    match Client::connect(options.clone(), clock).await {
+        Ok(client) => {
+            let power = power(plan, &stage);
+            Ok(Connected { client, clock, power, options, demo: None, _stage: stage })
+        }
+        Err(LmError::NotRunning { .. }) if may_fall_back(arguments, plan) => {
+            let place = options.url.trim_start_matches("http://");
+            announce(plan, &format!("No LM Studio on {place}: running the built-in demo. All figures are simulated."))?;
+            demo(plan, stage, options).await
+        }
+        Err(error) => {
+            let failure = models::failure(&error);
+            Err(match error {
+                LmError::NotRunning { .. } => failure.next("joulebar bench --demo, which needs no server"),
+                _ => failure,
+            })
+        }
+    }
+}
+
+fn may_fall_back(arguments: &BenchArguments, plan: &Plan) -> bool {
+    arguments.server.url.is_none()
+        && arguments.model.is_none()
+        && plan.unfinished.is_none()
+        && matches!(plan.source, SourceChoice::Auto | SourceChoice::Demo)
+}
+
+fn announce(plan: &Plan, text: &str) -> Result<(), Failure> {
+    if plan.json {
+        output::note(text);
+        return Ok(());
+    }
+    output::line(text)
+}
+
+async fn demo(plan: &Plan, stage: Stage, options: ClientOptions) -> Result<Connected, Failure> {
+    let server = DemoServer::start(&stage.activity()).await?;
+    let options = ClientOptions { url: server.url().to_owned(), api_token: None, ..options };
+    let clock = Clock::start();
+    let client = Client::connect(options.clone(), clock).await.map_err(|error| models::failure(&error))?;
+    let power = match &plan.source {
+        SourceChoice::Replay(file) => Power::Replay(file.clone()),
+        _ => Power::Demo { activity: stage.activity(), marks_are_activity: false, seed: plan.settings.seed },
+    };
+    Ok(Connected { client, clock, power, options, demo: Some(server), _stage: stage })
+}
+
+/// Power beside a server that was not started here.
+fn power(plan: &Plan, stage: &Stage) -> Power {
+    match &plan.source {
+        SourceChoice::Auto | SourceChoice::Helper => Power::Helper,
+        SourceChoice::Replay(file) => Power::Replay(file.clone()),
+        // a simulated server that somebody else started writes to a file of its own, if to any
+        SourceChoice::Demo => {
+            Power::Demo { activity: stage.activity(), marks_are_activity: true, seed: plan.settings.seed }
+        }
+    }
+}
+
+impl Connected {
+    /// Chooses the model, and loads it if need be.
+    pub async fn select_model(&self, plan: &Plan) -> Result<SelectedModel, Failure> {
+        let selected =
+            self.client.select_model(plan.model.as_deref()).await.map_err(|error| models::failure(&error))?;
+        if !selected.others_loaded.is_empty() {
+            output::note(&format!(
+                "note: measuring {}; also loaded: {}. Name another with --model.",
+                selected.model.key,
+                selected.others_loaded.join(", ")
+            ));
+        }
+        Ok(selected)
+    }
+
+    /// Goes on with an unfinished session: on its clock, with its model and its kind of power.
+    pub async fn resume(&mut self, record: SessionRecord, model: &Model) -> Result<SessionRecord, Failure> {
+        let (record, clock) =
+            setup::resume(record, model, &self.power.preview()).map_err(|error| Failure::of(Code::BadInput, &error))?;
+        self.client = Client::connect(self.options.clone(), clock).await.map_err(|error| models::failure(&error))?;
+        // the new client has to know the models too
+        self.client.models().await.map_err(|error| models::failure(&error))?;
+        self.clock = clock;
+        Ok(record)
+    }
+
+    /// Adds what can be done when there is no power.
+    pub fn without_power(&self, failure: Failure) -> Failure {
+        if self.power == Power::Helper {
+            return failure.next("joulebar bench --source demo, which simulates power beside the real server");
+        }
+        failure
+    }
+
+    /// True when the demo was announced: then the first line is printed already.
+    pub fn is_demo(&self) -> bool {
+        self.demo.is_some()
+    }
+
+    /// Ends a server that was started here.
+    pub async fn close(self) {
+        if let Some(server) = self.demo {
+            server.stop().await;
+        }
+    }
+}
+
+impl Power {
+    /// True for the simulator.
+    pub fn is_simulated(&self) -> bool {
+        matches!(self, Self::Demo { .. })
+    }
+
+    /// The description of this source before it is opened, as far as it matters for going on with a session.
+    fn preview(&self) -> SourceDescription {
+        let (name, origin) = match self {
+            Self::Helper => ("helper", Origin::Powermetrics),
+            Self::Replay(_) => ("replay", Origin::Replay),
+            Self::Demo { .. } => ("demo", Origin::Simulator),
+        };
+        SourceDescription {
+            name: name.to_owned(),
+            origin,
+            requested_interval_ms: None,
+            samplers: Vec::new(),
+            helper_version: None,
+        }
+    }
+}
