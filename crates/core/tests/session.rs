@@ -1,6 +1,8 @@
 //! Whole sessions against the simulated server, with a scripted power source: what the runner does with the machine's
 //! decisions, with failures and with a user's wishes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::time::Duration;
 
