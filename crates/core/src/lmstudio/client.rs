@@ -1,5 +1,5 @@
 //! The client: asks a server what it is and what it has, loads and unloads. Thin; every decision and every parser is
-//! in the pure modules beside it. Generations are in [`generate`].
+//! in the pure modules beside it. Generations are in `generate`.
 
 mod generate;
 

@@ -2,7 +2,7 @@
 //! another, cut at either end.
 //!
 //! Knows how to tell the formats apart, by content and at any place in the bytes. Leaves to others: cutting property
-//! lists ([`joulebar_wire::documents`]), decoding ([`super::powermetrics`], [`super::text`]), and where the bytes come
+//! lists ([`joulebar_wire::documents`]), decoding ([`super::powermetrics`], `super::text`), and where the bytes come
 //! from. Memory is bounded by one document.
 
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! What one powermetrics document says, whichever format it was written in, and the rules by which a number is believed.
 //!
 //! Knows the plausibility limits and how power and energy of one rail complete each other. Leaves to others: finding the
-//! numbers ([`super::powermetrics`], [`super::text`]) and placing the sample in time ([`super::align`]).
+//! numbers ([`super::powermetrics`], `super::text`) and placing the sample in time ([`super::align`]).
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The report: one JSON document with everything that was measured and everything that was derived from it.
 //!
 //! Names and meanings of the first block of every object are those of Joulebar's first format; the rest was added.
-//! The committed schema is docs/report.schema.json. [`derive`] builds a report from a session's record, [`verify`]
+//! The committed schema is docs/report.schema.json. [`derive()`] builds a report from a session's record, [`verify()`]
 //! takes one apart again and compares.
 
 use schemars::JsonSchema;
