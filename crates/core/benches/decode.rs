@@ -12,10 +12,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use joulebar_core::power::powermetrics::decode;
 
 const E_STEPS: [u32; 10] = [600, 744, 912, 972, 1044, 1332, 1476, 1704, 2004, 2064];
-const P_STEPS: [u32; 20] = [
-    600, 828, 1056, 1296, 1356, 1524, 1596, 1752, 1980, 2208, 2304, 2448, 2676, 2808, 2904, 2988, 3036, 3096, 3144,
-    3204,
-];
+const P_STEPS: [u32; 17] =
+    [600, 828, 1056, 1296, 1524, 1596, 1752, 1980, 2208, 2448, 2676, 2808, 2904, 2988, 3096, 3144, 3204];
 const GPU_STEPS: [u32; 13] = [396, 528, 720, 924, 1128, 1278, 389, 618, 796, 952, 1056, 1182, 1296];
 
 fn states(text: &mut String, name: &str, label: &str, steps: &[u32]) {

@@ -337,6 +337,16 @@ fn a_summary_of_the_run_is_no_sample() {
 }
 
 #[test]
+fn text_from_another_system_reads_the_same() {
+    let text = "Machine model: Mac16,6\n*** Sampled system activity (Sat Nov  8 15:54:21 2025 +0900) (9.00ms elapsed) ***\nCPU Power: 9 mW\n";
+    let plain = samples(text.as_bytes());
+    let foreign = samples(format!("\u{feff}{}", text.replace('\n', "\r\n")).as_bytes());
+    assert_eq!(foreign[0].decoded, plain[0].decoded);
+    assert_eq!((plain[0].offset, foreign[0].offset), (23, 27));
+    assert_eq!(row(&foreign[0]).hw_model.as_deref(), Some("Mac16,6"));
+}
+
+#[test]
 fn bare_power_lines_are_cut_where_they_repeat() {
     let text = "CPU Power: 10 mW\nGPU Power: 1 mW\nCPU Power: 20 mW\nGPU Power: 2 mW\n";
     let found: Vec<_> = samples(text.as_bytes()).iter().map(|sample| powers(sample)[..2].to_vec()).collect();

@@ -175,7 +175,10 @@ impl CaptureDecoder {
         if !visible.is_empty() && self.first_unknown.is_none() {
             self.first_unknown = Some(start + gap as u64);
         }
-        self.feed(start, line);
+        match self.format {
+            Format::Text(_) => self.feed(start + gap as u64, visible),
+            _ => self.feed(start, line),
+        }
     }
 
     /// Where inside a line another recording begins; never 0.
