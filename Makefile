@@ -1,5 +1,5 @@
 # The commands a newcomer meets. Each installs what it needs on a Debian or macOS that has git, a C compiler, make and rustup.
-.PHONY: help run test check bench darwin-check fmt
+.PHONY: help run test check bench darwin-check fmt schema
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -21,3 +21,6 @@ darwin-check: ## lint the workspace for macOS from any machine
 
 fmt: ## format the code
 	@cargo fmt --all
+
+schema: ## docs/report.schema.json from the code
+	@cargo run --quiet -p joulebar-cli -- schema >docs/report.schema.json

@@ -25,19 +25,20 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the prompts of a suite, measure power around each, write a report.
+    /// Run the prompts of a suite, measure power around each, write a report
+    #[command(args_override_self = true)]
     Bench(Box<BenchArguments>),
-    /// Show power as it is measured.
+    /// Show power as it is measured
     Monitor(MonitorArguments),
-    /// Decode a recorded output of powermetrics, property list or text.
+    /// Decode a recorded output of powermetrics, property list or text
     Analyze(AnalyzeArguments),
-    /// List the models of a server.
+    /// List the models of a server
     Models(ModelsArguments),
-    /// Recompute every figure of a report from its raw samples and compare.
+    /// Recompute every figure of a report from its raw samples and compare
     Verify(VerifyArguments),
-    /// Show or check a suite of prompts.
+    /// Show or check a suite of prompts
     Suite(SuiteArguments),
-    /// Print the JSON Schema of reports.
+    /// Print the JSON Schema of reports
     #[command(hide = true)]
     Schema,
 }

@@ -115,6 +115,14 @@ impl Failure {
     }
 }
 
+/// For words beside work that goes on: that nobody reads them is no failure.
+pub fn even_unread(printed: Result<(), Failure>) -> Result<(), Failure> {
+    match printed {
+        Err(failure) if failure.is_reader_gone() => Ok(()),
+        other => other,
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "error: {}", self.what)?;

@@ -123,19 +123,21 @@ pub fn number(value: f64, decimals: usize) -> String {
 /// Breaks a text into lines of at most `width` characters between words; lines after the first begin with `indent`.
 #[must_use]
 pub fn wrap(text: &str, width: usize, indent: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        let fits = line + 1 + word.chars().count() <= width;
-        match lines.last_mut() {
-            Some(line) if line.is_empty() || line == indent => line.push_str(word),
-            Some(line) if fits => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("{indent}{word}")),
+    let start = text.len() - text.trim_start().len();
+    let (mut lines, mut line) = (Vec::new(), text[..start].to_owned());
+    let mut fresh = true;
+    for word in text[start..].split(' ') {
+        if !fresh && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, indent.to_owned()));
+            fresh = true;
         }
+        if !fresh {
+            line.push(' ');
+        }
+        line.push_str(word);
+        fresh = false;
     }
+    lines.push(line);
     lines.join("\n")
 }
 
@@ -187,6 +189,7 @@ mod tests {
     #[test]
     fn long_texts_break_between_words() {
         assert_eq!(wrap("one two three", 9, "  "), "one two\n  three");
+        assert_eq!(wrap("  one  two three", 10, "    "), "  one  two\n    three");
         assert_eq!(wrap("one", 2, "  "), "one");
         assert_eq!(wrap("a verylongword b", 6, "  "), "a\n  verylongword\n  b");
     }

@@ -68,23 +68,28 @@ fn token(file: Option<&Path>) -> Result<Option<ApiToken>, Failure> {
 
 /// What a failure of the server means for the command.
 pub fn failure(error: &LmError) -> Failure {
-    let code = match error {
-        LmError::BadUrl { .. } => Code::Usage,
-        _ => Code::Unavailable,
-    };
-    let failure = Failure::of(code, error);
     match error {
-        LmError::NotRunning { .. } => failure
+        LmError::NotRunning { url, source } => Failure::new(Code::Unavailable, format!("no server answers on {url}"))
+            .because(root_cause(source))
             .next("start LM Studio's server (Developer tab, or `lms server start`)")
             .next("give another address with --server, like --server http://127.0.0.1:1234"),
-        LmError::WrongServer { .. } => failure.next("give the server's address with --server"),
-        LmError::TokenNeeded { .. } | LmError::TokenRefused { .. } => {
-            failure.next("export LM_API_TOKEN, or give a file with --api-token-file FILE")
-        }
-        LmError::NoModelLoaded { .. } => failure.next("lms load MODEL, or name one with --model KEY"),
-        LmError::ModelNotFound { .. } | LmError::AmbiguousModel { .. } | LmError::ModelChoiceNeeded { .. } => {
-            failure.next("joulebar models")
-        }
-        _ => failure,
+        LmError::BadUrl { .. } => Failure::of(Code::Usage, error),
+        LmError::TokenNeeded { .. } | LmError::TokenRefused { .. } => Failure::of(Code::Unavailable, error)
+            .next("export LM_API_TOKEN=…, or give a file with --api-token-file FILE"),
+        LmError::NoModelLoaded { .. }
+        | LmError::ModelNotFound { .. }
+        | LmError::AmbiguousModel { .. }
+        | LmError::ModelChoiceNeeded { .. } => Failure::of(Code::Unavailable, error)
+            .next("see the models with `joulebar models`, then name one with --model KEY"),
+        _ => Failure::of(Code::Unavailable, error),
     }
+}
+
+/// The innermost cause: what the system said, without the layers around it.
+fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
 }

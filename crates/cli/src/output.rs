@@ -3,6 +3,7 @@
 use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 
 use crate::exit::{Code, Failure};
+use crate::format;
 
 /// True when standard output is a terminal.
 #[must_use]
@@ -38,6 +39,14 @@ fn columns(terminal: libc::c_int) -> Option<usize> {
 pub fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|error| failed(&error))
+}
+
+/// Writes a text of one line, broken between words where a terminal is narrower.
+///
+/// # Errors
+/// [`failed`].
+pub fn text(text: &str, indent: &str) -> Result<(), Failure> {
+    line(&format::wrap(text, width(), indent))
 }
 
 /// Writes a value as one line of JSON.

@@ -92,7 +92,7 @@ pub fn failure(error: &PowerError) -> Failure {
 }
 
 /// The command line as it was typed, ready to be typed again.
-fn own_command() -> String {
+pub fn own_command() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     let quote = |word: String| {
         if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }

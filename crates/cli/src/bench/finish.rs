@@ -10,7 +10,7 @@ use joulebar_core::session::setup::pending;
 
 use super::plan::{Plan, cannot_write};
 use super::table;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, even_unread};
 use crate::{format, models, output, sources};
 
 /// Ends the command when the session to resume has no prompt left: nothing to do for a report; for a session's file
@@ -118,11 +118,7 @@ fn print(plan: &Plan, report: &Report) -> Result<(), Failure> {
     } else {
         print_words(plan, report)
     };
-    match printed {
-        // the report is safe; nobody has to read about it
-        Err(failure) if failure.is_reader_gone() => Ok(()),
-        other => other,
-    }
+    even_unread(printed)
 }
 
 fn print_words(plan: &Plan, report: &Report) -> Result<(), Failure> {
@@ -130,15 +126,15 @@ fn print_words(plan: &Plan, report: &Report) -> Result<(), Failure> {
     output::line(&format!("\n{}\n", table::describe(report)))?;
     if report.interrupted {
         output::line(&format!(
-            "Stopped after {} of {} prompts. Go on with: joulebar bench --resume {path}",
+            "Stopped after {} of {} prompts.\nGo on with: joulebar bench --resume {path}",
             report.summary.total_prompts, report.summary.planned_prompts
         ))?;
     }
     if let Some(csv) = &plan.csv {
         output::line(&format!("Samples in {}", csv.display()))?;
     }
-    let simulated = if report.simulated { "Simulated report" } else { "Report" };
-    output::line(&format!("{simulated} in {path}; check it with: joulebar verify {path}"))
+    output::line(&format!("Check it with: joulebar verify {path}"))?;
+    output::line(&if report.simulated { format!("Simulated report in {path}") } else { format!("Report in {path}") })
 }
 
 /// Why a session ended before its time; `None` when it did not, or when the user wanted it.

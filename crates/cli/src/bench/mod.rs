@@ -31,7 +31,7 @@ use self::plan::Plan;
 use self::screen::{Screen, Show};
 use self::server::Connected;
 use crate::args::BenchArguments;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, even_unread};
 use crate::interrupts::{Interrupts, Wish};
 use crate::{output, sources};
 
@@ -81,7 +81,7 @@ async fn measure(
     let (session, aside) = interrupts.or(prepare(plan, connected, selected, resumed)).await?;
     let partial = session.partial.path().to_owned();
     let simulated = session.record.header.server.simulated || connected.power.is_simulated();
-    start::print(plan, &session.record, aside.as_deref(), connected)?;
+    even_unread(start::print(plan, &session.record, aside.as_deref(), connected))?;
     let (show, shown) = unbounded_channel();
     let screen = Screen::new(&session.record, simulated, plan.json);
     let printer = std::thread::spawn(move || screen.run(shown));
@@ -94,10 +94,8 @@ async fn measure(
             .next(format!("joulebar bench --resume {}", partial.display())));
     };
     let code = finish::write(plan, result, aside.as_deref())?;
-    match printed {
-        Err(failure) if !failure.is_reader_gone() => Err(failure),
-        _ => Ok(code),
-    }
+    even_unread(printed)?;
+    Ok(code)
 }
 
 /// Starts the power source and the session's file; the second value is where an older file was moved to.

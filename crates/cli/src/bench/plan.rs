@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use joulebar_core::clock::raw_monotonic_ns;
-use joulebar_core::session::partial::partial_path;
 use joulebar_core::session::record::{SessionRecord, Settings};
 use joulebar_core::session::setup::load_unfinished;
 use joulebar_core::suite::Suite;
@@ -136,7 +135,7 @@ impl Plan {
     /// [`Code::CannotWrite`].
     pub fn check_outputs(&self) -> Result<(), Failure> {
         check_replaceable(&self.output, "--output")?;
-        check_folder(&partial_path(&self.output), "--output")?;
+        check_folder(&self.output, "--output")?;
         match &self.csv {
             Some(csv) => check_writable(csv),
             None => Ok(()),
@@ -175,7 +174,9 @@ fn check_replaceable(path: &Path, flag: &str) -> Result<(), Failure> {
 /// Tries to make a file beside `path`.
 fn check_folder(path: &Path, flag: &str) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".joulebar-").tempfile_in(folder).map(drop).map_err(|error| {
+    let probe = folder.join(format!(".joulebar-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe);
+    made.and_then(|_| std::fs::remove_file(&probe)).map_err(|error| {
         cannot_write(path).because(&error).next(format!("give a file in a folder that can be written, with {flag}"))
     })
 }

@@ -20,6 +20,10 @@ use crate::{format, output};
 
 /// Steps of the bar for one prompt.
 const STEPS: u64 = 100;
+/// Columns of the bar and the spaces beside it.
+const BAR: usize = 12;
+/// Columns that stay free: a `^C` that the terminal writes itself must not break the line.
+const MARGIN: usize = 4;
 /// Terminals narrower than this don't get the prompts' names.
 const WIDE: usize = 100;
 
@@ -129,7 +133,15 @@ impl Screen {
         let before = self.state.phase;
         self.state.learn(event);
         match (event, &self.look) {
-            (SessionEvent::PromptFinished { report, .. }, _) => self.line(&self.state.finished_words(report))?,
+            (SessionEvent::PromptFinished { report, .. }, Look::Bar(_)) => {
+                // the bar says that it is simulated, as long as it stands there
+                let words = self.state.finished_words(report);
+                self.line(&format::wrap(&words, output::width(), "    "))?;
+            }
+            (SessionEvent::PromptFinished { report, .. }, _) => {
+                let simulated = if self.state.simulated { "simulated  prompt " } else { "prompt " };
+                self.line(&format!("{simulated}{}", self.state.finished_words(report)))?;
+            }
             (SessionEvent::SampleLost { message }, _) => {
                 self.note(&format!("note: a power sample was lost: {message}"))
             }
@@ -144,8 +156,11 @@ impl Screen {
         }
         if let Look::Bar(bar) = &self.look {
             bar.set_position(self.state.position());
-            bar.set_prefix(self.state.place_words(output::width() >= WIDE));
-            bar.set_message(self.state.phase_words(false));
+            let width = output::width();
+            let place = self.state.place_words(width >= WIDE);
+            let room = width.saturating_sub(place.chars().count() + BAR + MARGIN);
+            bar.set_message(self.state.phase_words(false).chars().take(room).collect::<String>());
+            bar.set_prefix(place);
         }
         Ok(())
     }
@@ -169,7 +184,7 @@ impl Screen {
 fn bar(prompts: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(prompts as u64 * STEPS), ProgressDrawTarget::stdout_with_hz(5));
     // the template is fixed; a wrong one would only cost the look
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:10} {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:10} {msg}") {
         bar.set_style(style.progress_chars("━━─"));
     }
     bar
@@ -264,8 +279,7 @@ impl State {
 
     /// One line for a finished prompt.
     fn finished_words(&self, prompt: &PromptReport) -> String {
-        let simulated = if self.simulated { "simulated  " } else { "" };
-        let place = format!("{simulated}prompt {}/{} {}", self.finished, self.ids.len(), prompt.id);
+        let place = format!("{}/{} {}", self.finished, self.ids.len(), prompt.id);
         if let Some(error) = &prompt.error {
             return format!("{place}  failed: {error}");
         }

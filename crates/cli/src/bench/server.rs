@@ -10,9 +10,9 @@ use joulebar_core::session::setup;
 use super::demo::{DemoServer, Stage};
 use super::plan::Plan;
 use crate::args::{BenchArguments, SourceChoice};
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, even_unread};
 use crate::sources::Power;
-use crate::{models, output};
+use crate::{models, output, sources};
 
 /// The server of a run, and the power that goes with it.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Connected {
     pub power: Power,
     options: ClientOptions,
     demo: Option<DemoServer>,
+    source_was_named: bool,
     /// Removed at the end of the run.
     _stage: Stage,
 }
@@ -50,7 +51,8 @@ pub async fn connect(arguments: &BenchArguments, plan: &Plan) -> Result<Connecte
     match Client::connect(options.clone(), clock).await {
         Ok(client) => {
             let power = power(plan, &stage);
-            Ok(Connected { client, clock, power, options, demo: None, _stage: stage })
+            let source_was_named = arguments.source != SourceChoice::Auto;
+            Ok(Connected { client, clock, power, options, demo: None, source_was_named, _stage: stage })
         }
         Err(LmError::NotRunning { .. }) if may_fall_back(arguments, plan) => {
             let place = options.url.trim_start_matches("http://");
@@ -79,7 +81,7 @@ fn announce(plan: &Plan, text: &str) -> Result<(), Failure> {
         output::note(text);
         return Ok(());
     }
-    output::line(text)
+    even_unread(output::line(text))
 }
 
 async fn demo(plan: &Plan, stage: Stage, options: ClientOptions) -> Result<Connected, Failure> {
@@ -91,7 +93,7 @@ async fn demo(plan: &Plan, stage: Stage, options: ClientOptions) -> Result<Conne
         SourceChoice::Replay(file) => Power::Replay(file.clone()),
         _ => Power::Demo { activity: stage.activity(), marks_are_activity: false, seed: plan.settings.seed },
     };
-    Ok(Connected { client, clock, power, options, demo: Some(server), _stage: stage })
+    Ok(Connected { client, clock, power, options, demo: Some(server), source_was_named: true, _stage: stage })
 }
 
 /// Power beside a server that was not started here.
@@ -134,10 +136,13 @@ impl Connected {
 
     /// Adds what can be done when there is no power.
     pub fn without_power(&self, failure: Failure) -> Failure {
-        if self.power == Power::Helper {
-            return failure.next("joulebar bench --source demo, which simulates power beside the real server");
+        match (&self.power, self.source_was_named) {
+            (Power::Helper, false) => {
+                failure.next(format!("{} --source demo, which simulates power", sources::own_command()))
+            }
+            (Power::Helper, true) => failure.next("use --source demo, which simulates power"),
+            _ => failure,
         }
-        failure
     }
 
     /// True when the demo was announced: then the first line is printed already.

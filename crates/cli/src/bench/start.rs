@@ -13,6 +13,9 @@ use super::server::Connected;
 use crate::exit::Failure;
 use crate::{format, output};
 
+/// Under the facts' names.
+const INDENT: &str = "        ";
+
 /// Prints what is about to run; as an event with `--json`.
 pub fn print(plan: &Plan, record: &SessionRecord, aside: Option<&Path>, connected: &Connected) -> Result<(), Failure> {
     note_older_session(plan, aside);
@@ -41,19 +44,20 @@ pub fn print(plan: &Plan, record: &SessionRecord, aside: Option<&Path>, connecte
             (true, true) => output::line("Server and power are simulated: no figure here is a measurement.")?,
         }
     }
-    output::line(&format!("Server  {}", server_words(header)))?;
-    output::line(&format!("Model   {}", model_words(header)))?;
-    output::line(&format!("Power   {}", power_words(header)))?;
+    output::text(&format!("Server  {}", server_words(header)), INDENT)?;
+    output::text(&format!("Model   {}", model_words(header)), INDENT)?;
+    output::text(&format!("Power   {}", power_words(header)), INDENT)?;
     let settings = &header.settings;
     let done = record.runs.len();
     let done = if done > 0 { format!(", {done} done already") } else { String::new() };
-    output::line(&format!(
+    let suite = format!(
         "Suite   {}: {}{done}, each with {} s baseline and {} s cooldown",
         header.suite.name,
         format::counted(header.suite.prompts.len() as u64, "prompt"),
         settings.baseline_s,
         settings.cooldown_s
-    ))?;
+    );
+    output::text(&suite, INDENT)?;
     output::line(&format!("Report  {}", plan.output.display()))
 }
 
@@ -81,18 +85,17 @@ fn server_words(header: &Header) -> String {
         Api::LmstudioV0 => "API v0",
         Api::Openai => "API /v1",
     };
-    let mut words = vec![name.to_owned()];
-    words.extend(version.map(str::to_owned));
-    words.push(format!("on {}, {api}", server.url));
+    let name = version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"));
+    let mut words = vec![format!("{name} on {} ({api})", server.url)];
     if server.lm_studio
         && let Some(engine) = engine
     {
-        words.push(format!("({engine})"));
+        words.push(format!("engine {engine}"));
     }
     if server.simulated {
-        words.push("(simulated)".to_owned());
+        words.push("simulated".to_owned());
     }
-    words.join(" ")
+    words.join(", ")
 }
 
 fn model_words(header: &Header) -> String {

@@ -88,9 +88,10 @@ fn summary(report: &Report) -> String {
             .map(|tokens| format!("{} tokens/Wh", format::number(tokens, 0))),
         summary.avg_tokens_per_second.map(|rate| format!("{} tok/s", format::rate(rate))),
         summary.avg_time_to_first_token_ms.map(|ttft| format!("TTFT {}", format::milliseconds(ttft))),
-        Some("n = 1".to_owned()),
+        Some("n\u{a0}=\u{a0}1".to_owned()),
     ];
     let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let facts = format::wrap(&facts, output::width(), "  ");
     let measured = summary.prompts_with_net_energy;
     if measured == summary.total_prompts {
         return facts;
