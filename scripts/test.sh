@@ -50,7 +50,17 @@ checks() {
 rust helper-simulated -p joulebar-helper --features simulator
 step "building the programs"
 "$scripts/build.sh" debug
+if [[ -z ${JOULEBAR_FAST:-} ]]; then
+    step "starting a real model server"
+    coproc llm { exec "$scripts/llm_server.sh" 2>"$logs/llm-server.err"; }
+    # it ends with its standard input, so with this script
+    read -r -t 600 ready JOULEBAR_LLM_SERVER _ <&"${llm[0]}" || ready=
+    [[ $ready == READY ]] || { tail -n 30 "$logs/llm-server.err" >&2; fail "the model server did not start"; }
+    export JOULEBAR_LLM_SERVER
+fi
 rust workspace --workspace
+unset JOULEBAR_LLM_SERVER
+[[ -z ${llm_PID:-} ]] || kill "$llm_PID" 2>/dev/null || true
 if [[ -z ${JOULEBAR_FAST:-} ]]; then
     [[ ! -x scripts/clients/run.sh ]] || checks real-clients scripts/clients/run.sh
     checks real-server scripts/e2e_real_server.sh

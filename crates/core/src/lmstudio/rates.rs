@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Generation;
 use crate::clock::MonotonicTime;
+use crate::stats;
 
 /// Request sent to first non-empty delta, reasoning included. `None` where the answer came in one piece.
 #[must_use]
@@ -97,26 +98,16 @@ pub struct DeltaIntervals {
 #[must_use]
 pub fn delta_intervals(generation: &Generation) -> Option<DeltaIntervals> {
     let deltas = &generation.timeline.deltas;
-    let mut intervals_ms: Vec<f64> = deltas.windows(2).map(|pair| pair[1].at.seconds_since(pair[0].at) * 1e3).collect();
-    intervals_ms.sort_by(f64::total_cmp);
-    let max_ms = *intervals_ms.last()?;
+    let intervals_ms: Vec<f64> = deltas.windows(2).map(|pair| pair[1].at.seconds_since(pair[0].at) * 1e3).collect();
+    let percentile = |percent| stats::percentile(&intervals_ms, percent);
     Some(DeltaIntervals {
         count: intervals_ms.len(),
-        p50_ms: percentile(&intervals_ms, 0.50),
-        p90_ms: percentile(&intervals_ms, 0.90),
-        p95_ms: percentile(&intervals_ms, 0.95),
-        p99_ms: percentile(&intervals_ms, 0.99),
-        max_ms,
+        p50_ms: percentile(50.0)?,
+        p90_ms: percentile(90.0)?,
+        p95_ms: percentile(95.0)?,
+        p99_ms: percentile(99.0)?,
+        max_ms: percentile(100.0)?,
     })
-}
-
-/// `sorted` is not empty; `share` is 0 to 1.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = share * (sorted.len() - 1) as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= rank < sorted.len()")]
-    let below = rank as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (sorted[above] - sorted[below]) * (rank - below as f64)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::speed::inference_stats;
 use super::{PromptReport, Report, SCHEMA_VERSION, Simulation, Stream, Summary, Timing, Tool};
 use crate::clock::MonotonicTime;
 use crate::environment::Supply;
+use crate::lmstudio::models;
 use crate::sample::{Origin, PowerSample, ThermalPressure};
 use crate::sample_row::SampleRow;
 use crate::session::record::{EndReason, Outcome, PromptRun, SessionRecord};
@@ -133,8 +134,8 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
     {
         warnings.push(Warning::RateDisagrees { ours, reported });
     }
-    if let Some(answered) = generation.and_then(|generation| generation.answered_by.as_deref())
-        && !same_model(&record.header.model, answered)
+    if let Some(answered) =
+        generation.and_then(|generation| models::answered_by_another(generation, &record.header.model))
     {
         warnings.push(Warning::OtherModelAnswered {
             asked: record.header.model.key.clone(),
@@ -200,15 +201,6 @@ fn worst_pressure(samples: &[PowerSample]) -> Option<String> {
         .filter_map(|sample| sample.thermal_pressure.clone())
         .find(|level| *level != ThermalPressure::Nominal)
         .map(String::from)
-}
-
-fn same_model(asked: &crate::lmstudio::Model, answered: &str) -> bool {
-    // a server may answer with the key, the instance (`key:2`) or a path that ends in the key
-    let base = answered.split(':').next().unwrap_or(answered);
-    [Some(asked.key.as_str()), asked.instance_id.as_deref()]
-        .into_iter()
-        .flatten()
-        .any(|name| name == answered || name == base || answered.ends_with(&format!("/{name}")))
 }
 
 fn summary(prompts: &[PromptReport], planned: usize) -> Summary {

@@ -13,6 +13,7 @@ use super::partial::PartialWriter;
 use super::record::{EndReason, Outcome, PhaseMarks, PromptRun, SessionRecord};
 use super::setup::pending;
 use crate::clock::{Clock, MonotonicTime};
+use crate::lmstudio::models;
 use crate::lmstudio::{Client, DeltaKind, GenerateError, Generation, GenerationEvent, GenerationRequest, LmError};
 use crate::power::{PowerError, PowerSource};
 use crate::report::{PromptReport, prompt_report};
@@ -296,7 +297,7 @@ impl<S: PowerSource> Runner<'_, S> {
         let entry = &header.suite.prompts[prompt];
         let nonce = header.settings.nonce.then(|| suite::nonce(header.settings.seed, &entry.id, 1));
         GenerationRequest {
-            model: header.model.instance_id.clone().unwrap_or_else(|| header.model.key.clone()),
+            model: models::id(&header.model).to_owned(),
             prompt: nonce.map_or_else(|| entry.prompt.clone(), |nonce| suite::with_nonce(&nonce, &entry.prompt)),
             max_tokens: entry.max_tokens,
             temperature: header.settings.temperature,
