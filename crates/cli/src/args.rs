@@ -13,9 +13,13 @@ const MAX_PHASE_S: f64 = 3_600.0;
 /// Seeds must survive JSON readers that know doubles only.
 const MAX_SEED: u64 = (1 << 53) - 1;
 
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 a report does not hold; 2 wrong usage; 65 bad or missing input file; \
+                          69 no server or no power source; 73 output can't be written; 77 root is needed; \
+                          130 interrupted";
+
 /// Measures what a token of a local language model costs in joules.
 #[derive(Debug, Parser)]
-#[command(name = "joulebar", version, about, max_term_width = 110, disable_help_subcommand = true)]
+#[command(name = "joulebar", version, about, max_term_width = 110, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -82,7 +82,9 @@ fn json_prints_events_and_nothing_else() {
 #[test]
 fn kill_9_loses_no_finished_prompt_and_resume_completes_the_session() {
     let place = Place::new();
-    let mut child = place.bench(&[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // the cooldown is long enough for a slow machine to kill it within the second prompt
+    let mut command = place.bench(&["--cooldown", "2"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = Lines::of(&mut child);
     lines.wait_for("prompt 2/3 two  decode");
     child.kill().unwrap();
@@ -107,7 +109,8 @@ fn kill_9_loses_no_finished_prompt_and_resume_completes_the_session() {
 #[test]
 fn first_interrupt_finishes_the_prompt_and_resume_goes_on_with_the_report() {
     let place = Place::new();
-    let mut child = place.bench(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = place.bench(&["--cooldown", "2"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut lines, mut notes) = (Lines::of(&mut child), Lines::of_stderr(&mut child));
     lines.wait_for("prompt 1/3 one  decode");
     signal(&child, libc::SIGINT);
@@ -252,6 +255,23 @@ fn the_api_token_is_needed_used_and_never_shown() {
     let report = place.read("report.json");
     let shown = [by_file.stdout, by_file.stderr, by_variable.stdout, by_variable.stderr, report];
     assert!(shown.iter().all(|text| !text.contains("secretab") && !text.contains("SECRETSECRET")));
+    place.assert_no_process_stays();
+}
+
+#[test]
+fn a_server_that_dies_leaves_a_report_of_what_was_finished() {
+    let (place, server) = (Place::new(), Server::start(&[]));
+    let mut command = place.joulebar(&["bench", "--server", &server.url, "--source", "demo", "--suite", "suite.toml"]);
+    command.args(["--interval", "100", "--baseline", "2", "--cooldown", "0.5", "--output", "report.json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut lines, notes) = (Lines::of(&mut child), Lines::of_stderr(&mut child));
+    lines.wait_for("prompt 2/3 two  baseline");
+    drop(server);
+    assert_eq!(child.wait().unwrap().code(), Some(69));
+    let said = notes.rest();
+    assert!(said.contains("no server answers on") && said.contains("--resume report.json"), "{said}");
+    assert_eq!(finished_ids(&place.json("report.json")), ["one"]);
+    place.run(&["verify", "report.json"]).expect(0);
     place.assert_no_process_stays();
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Place, Ran, Server, document, require_siblings};
+use common::{Lines, Place, Ran, Server, document, require_siblings, signal};
 
 #[test]
 fn what_cannot_be_understood_is_a_usage_error() {
@@ -145,6 +145,17 @@ fn models_are_listed_for_people_and_for_programs() {
 }
 
 #[test]
+fn without_a_loaded_model_the_ones_to_choose_from_are_named() {
+    let place = Place::new();
+    std::fs::write(place.path("scenario.toml"), "[server]\nloaded = []\n").unwrap();
+    let server = Server::start(&["--scenario", place.path("scenario.toml").to_str().unwrap()]);
+    let ran = place.run(&["bench", "--server", &server.url, "--source", "demo"]).expect(69);
+    for part in ["no model is loaded", "tiny-chat-1b", "--model KEY"] {
+        assert!(ran.stderr.contains(part), "{part} is not in {}", ran.stderr);
+    }
+}
+
+#[test]
 fn the_built_in_suite_can_be_shown_saved_and_checked() {
     let place = Place::new();
     let shown = place.run(&["suite", "show"]).expect(0).stdout;
@@ -195,6 +206,22 @@ fn monitor_of_a_pipe_stops_at_its_end_and_batch_prints_only_the_summary() {
     assert_eq!((soc["avg_mw"].as_f64(), soc["energy_j"].as_f64()), (Some(4_000.0), Some(280.0)));
     let table = run(&["--mode", "batch"]).expect(0);
     assert!(table.stdout.contains("70 samples") && !table.stdout.contains("GPU clock"), "{}", table.stdout);
+}
+
+#[test]
+fn an_interrupted_monitor_says_what_it_saw() {
+    require_siblings();
+    let place = Place::new();
+    let mut command = place.joulebar(&["monitor", "--source", "demo", "--interval", "100", "--samples", "100000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = Lines::of(&mut child);
+    lines.wait_for("Nominal");
+    signal(&child, libc::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let output = lines.rest();
+    assert!(output.lines().any(|line| line.starts_with("SoC ")), "{output}");
+    place.assert_no_process_stays();
+    assert!(place.temporary_files().is_empty());
 }
 
 #[cfg(target_os = "linux")]
