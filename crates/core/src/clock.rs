@@ -16,7 +16,7 @@ impl MonotonicTime {
     /// Time passed since `earlier`, signed, in seconds.
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> f64 {
-        (self.0 - earlier.0) as f64 * 1e-9
+        self.0.saturating_sub(earlier.0) as f64 * 1e-9
     }
 
     /// Time passed since `earlier`; zero when `earlier` is later.

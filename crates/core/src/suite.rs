@@ -148,12 +148,14 @@ impl Suite {
 }
 
 /// A nonce that makes a prompt's beginning unique, so that no server can answer its prefill from a cache.
-/// The same seed, prompt and repeat give the same nonce.
+/// The same seed, prompt, repeat and attempt give the same nonce; a prompt that is asked again after an interruption has
+/// a new attempt, for the server may still hold the old one in its cache.
 #[must_use]
-pub fn nonce(seed: u64, prompt_id: &str, repeat: u32) -> String {
+pub fn nonce(seed: u64, prompt_id: &str, repeat: u32, attempt: u32) -> String {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());
     hash.update(repeat.to_le_bytes());
+    hash.update(attempt.to_le_bytes());
     hash.update(prompt_id.as_bytes());
     hash.finalize().iter().take(4).map(|byte| char::from(b'a' + byte % 26)).collect()
 }
@@ -196,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn nonce_changes_with_seed_prompt_and_repeat_and_with_nothing_else() {
-        assert_eq!(nonce(1, "a", 1), nonce(1, "a", 1));
-        assert_ne!(nonce(1, "a", 1), nonce(2, "a", 1));
-        assert_ne!(nonce(1, "a", 1), nonce(1, "b", 1));
-        assert_ne!(nonce(1, "a", 1), nonce(1, "a", 2));
+    fn nonce_changes_with_seed_prompt_repeat_and_attempt_and_with_nothing_else() {
+        assert_eq!(nonce(1, "a", 1, 1), nonce(1, "a", 1, 1));
+        for other in [nonce(2, "a", 1, 1), nonce(1, "b", 1, 1), nonce(1, "a", 2, 1), nonce(1, "a", 1, 2)] {
+            assert_ne!(nonce(1, "a", 1, 1), other);
+        }
     }
 }

@@ -225,8 +225,8 @@ async fn first_wish_to_stop_finishes_the_running_prompt_and_resume_does_the_rest
     assert_eq!(pending(&result.record), [1, 2]);
 
     let loaded = read_partial(&partial).unwrap();
-    let model = loaded.header.model.clone();
-    let (record, clock) = resume(loaded, &model, &description()).unwrap();
+    let (model, described) = (loaded.header.model.clone(), loaded.header.server.clone());
+    let (record, clock) = resume(loaded, &model, &described, &description()).unwrap();
     let client = connect(&server.base_url(), clock).await;
     let mut source = scripted(clock, Ending::Never);
     let (result, _) = run(&client, &mut source, record, &partial, |_| None).await;

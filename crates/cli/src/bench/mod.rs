@@ -75,7 +75,7 @@ async fn measure(
     interrupts: &mut Interrupts,
 ) -> Result<Code, Failure> {
     let resumed = match plan.unfinished.take() {
-        Some(record) => Some(interrupts.or(connected.resume(record, &selected.model)).await?),
+        Some(record) => Some(interrupts.or(connected.resume(record, selected)).await?),
         None => None,
     };
     let (session, aside) = interrupts.or(prepare(plan, connected, selected, resumed)).await?;

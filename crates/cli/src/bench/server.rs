@@ -1,7 +1,7 @@
 //! Which server answers and which power goes with it.
 
 use joulebar_core::clock::Clock;
-use joulebar_core::lmstudio::{Client, ClientOptions, LmError, Model, SelectedModel};
+use joulebar_core::lmstudio::{Client, ClientOptions, LmError, SelectedModel};
 use joulebar_core::power::SourceDescription;
 use joulebar_core::sample::Origin;
 use joulebar_core::session::record::SessionRecord;
@@ -124,9 +124,10 @@ impl Connected {
     }
 
     /// Goes on with an unfinished session: on its clock, with its model and its kind of power.
-    pub async fn resume(&mut self, record: SessionRecord, model: &Model) -> Result<SessionRecord, Failure> {
-        let (record, clock) =
-            setup::resume(record, model, &self.power.preview()).map_err(|error| Failure::of(Code::BadInput, &error))?;
+    pub async fn resume(&mut self, record: SessionRecord, selected: &SelectedModel) -> Result<SessionRecord, Failure> {
+        let server = setup::describe_server(&self.client, selected).await;
+        let (record, clock) = setup::resume(record, &selected.model, &server, &self.power.preview())
+            .map_err(|error| Failure::of(Code::BadInput, &error))?;
         self.client = Client::connect(self.options.clone(), clock).await.map_err(|error| models::failure(&error))?;
         // the new client has to know the models too
         self.client.models().await.map_err(|error| models::failure(&error))?;

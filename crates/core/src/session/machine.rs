@@ -56,6 +56,8 @@ pub enum Event {
     RequestSent,
     /// The first token arrived.
     FirstToken,
+    /// The last token arrived, at the event's time; the stream may still go on for a moment.
+    LastToken,
     /// Generation ended, well or not, at the event's time.
     GenerationEnded {
         /// True when the server cannot be reached any more.
@@ -105,7 +107,7 @@ enum State {
     Starting { since: Option<MonotonicTime> },
     Baseline { prompt: usize, start: MonotonicTime },
     Waiting { prompt: usize, start: MonotonicTime },
-    Inference { prompt: usize, marks: PhaseMarks },
+    Inference { prompt: usize, marks: PhaseMarks, ended: bool },
     Cooldown { prompt: usize, marks: PhaseMarks },
     Done,
 }
@@ -198,18 +200,24 @@ impl Machine {
                     last_token: at,
                     cooldown_end: at,
                 };
-                self.state = State::Inference { prompt, marks };
+                self.state = State::Inference { prompt, marks, ended: false };
                 vec![Action::Mark(Boundary::RequestSent), Action::Enter { phase: Phase::Prefill, prompt: Some(prompt) }]
             }
-            (State::Inference { prompt, mut marks }, Event::FirstToken) if marks.first_token.is_none() => {
+            (State::Inference { prompt, mut marks, ended }, Event::FirstToken) if marks.first_token.is_none() => {
                 marks.first_token = Some(at);
-                self.state = State::Inference { prompt, marks };
+                self.state = State::Inference { prompt, marks, ended };
                 vec![Action::Mark(Boundary::FirstToken), Action::Enter { phase: Phase::Decode, prompt: Some(prompt) }]
             }
-            (State::Inference { prompt, mut marks }, Event::GenerationEnded { server_lost: false }) => {
+            (State::Inference { prompt, marks, ended: false }, Event::LastToken) => {
+                self.state = State::Inference { prompt, marks, ended: true };
+                vec![Action::Mark(Boundary::LastToken)]
+            }
+            (State::Inference { prompt, mut marks, ended }, Event::GenerationEnded { server_lost: false }) => {
                 marks.last_token = at;
                 self.state = State::Cooldown { prompt, marks };
-                vec![Action::Mark(Boundary::LastToken), Action::Enter { phase: Phase::Cooldown, prompt: Some(prompt) }]
+                let mark = (!ended).then_some(Action::Mark(Boundary::LastToken));
+                let enter = Action::Enter { phase: Phase::Cooldown, prompt: Some(prompt) };
+                mark.into_iter().chain([enter]).collect()
             }
             // without a server, or a request that reached the connection, there is nothing to keep or to wait for
             (State::Waiting { .. } | State::Inference { .. }, Event::GenerationEnded { .. }) => {
@@ -228,7 +236,11 @@ impl Machine {
         }
         marks.cooldown_end = end;
         let mut actions = vec![Action::Keep { prompt, marks }];
-        actions.extend(if self.stopping { self.finish(EndReason::Interrupted) } else { self.next_prompt(at) });
+        actions.extend(if self.stopping && !self.pending.is_empty() {
+            self.finish(EndReason::Interrupted)
+        } else {
+            self.next_prompt(at)
+        });
         actions
     }
 
@@ -250,11 +262,15 @@ impl Machine {
         }
     }
 
-    /// Ends at once. A prompt whose answer is whole is kept with the cooldown that it got.
-    fn abandon(&mut self, at: MonotonicTime, reason: EndReason) -> Vec<Action> {
+    /// Ends at once. A prompt whose answer is whole is kept with the cooldown that it got; if it was the last one, the
+    /// session is complete.
+    fn abandon(&mut self, at: MonotonicTime, mut reason: EndReason) -> Vec<Action> {
         let mut actions = match self.state {
             State::Waiting { .. } | State::Inference { .. } => vec![Action::Cancel],
             State::Cooldown { prompt, marks } => {
+                if self.pending.is_empty() {
+                    reason = EndReason::Completed;
+                }
                 vec![Action::Keep { prompt, marks: PhaseMarks { cooldown_end: at, ..marks } }]
             }
             State::Starting { .. } | State::Baseline { .. } | State::Done => Vec::new(),

@@ -37,6 +37,12 @@ enum Line {
     Prompt { run: Box<PromptRun>, samples: Vec<SampleRow>, rejected_documents: u64 },
 }
 
+/// What every version's first line says.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 /// The place of the file that belongs to a report: `report.json` → `report.partial.jsonl`.
 #[must_use]
 pub fn partial_path(report: &Path) -> PathBuf {
@@ -169,7 +175,12 @@ pub fn read_partial(path: &Path) -> Result<SessionRecord, PartialError> {
             }
             // cut by a crash or a full disk; every whole line stands for itself
             (Err(_), Some(_)) => {}
-            (Err(_), None) | (Ok(_), _) => return Err(not_a_session()),
+            (Err(_), None) => {
+                // another version may have another header
+                let found = serde_json::from_slice::<Version>(&line).map_err(|_| not_a_session())?.version;
+                return Err(PartialError::Version { path: path.into(), found });
+            }
+            (Ok(_), _) => return Err(not_a_session()),
         }
     }
     record.ok_or_else(not_a_session)

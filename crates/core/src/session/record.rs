@@ -86,6 +86,18 @@ pub struct Settings {
     pub counter_batch_s: Option<f64>,
 }
 
+impl Settings {
+    /// Longest phase that is accepted, in seconds: a day.
+    pub const MAX_PHASE_S: f64 = 86_400.0;
+
+    /// False for lengths that no session can have: not finite, negative, longer than a day. Files come from outside.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let phase = |seconds: f64| (0.0..=Self::MAX_PHASE_S).contains(&seconds);
+        phase(self.baseline_s) && phase(self.cooldown_s) && self.counter_batch_s.is_none_or(phase)
+    }
+}
+
 /// A stretch of the session's clock, from one start of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
@@ -153,6 +165,14 @@ pub enum Outcome {
         /// What had come until then.
         partial: Option<Box<Generation>>,
     },
+}
+
+impl SessionRecord {
+    /// Which attempt the session is at: 1, and one more after every resume.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        u32::try_from(self.segments.len()).unwrap_or(u32::MAX)
+    }
 }
 
 impl Outcome {

@@ -223,13 +223,18 @@ impl<S: PowerSource> Runner<'_, S> {
                 self.tell(SessionEvent::Delta { kind, deltas: self.deltas, since_first_token_s });
             }
             GenerationEvent::PrefillProgress(_, progress_ratio) => self.tell(SessionEvent::Prefill { progress_ratio }),
-            // both stand in the generation's timeline
-            GenerationEvent::PrefillEnded(_) | GenerationEvent::Finished(_) => {}
+            GenerationEvent::Finished(at) => self.feed(at, Event::LastToken).await,
+            // stands in the generation's timeline
+            GenerationEvent::PrefillEnded(_) => {}
         }
     }
 
     async fn generated(&mut self, result: Result<Generation, GenerateError>) {
         self.running = None;
+        // one read may have brought the whole answer: its events come first
+        while let Ok(event) = self.generation_events.1.try_recv() {
+            self.stream(event).await;
+        }
         match result {
             Ok(generation) => {
                 let at = generation.timeline.last_token();
@@ -295,7 +300,8 @@ impl<S: PowerSource> Runner<'_, S> {
     fn request(&self, prompt: usize) -> GenerationRequest {
         let header = &self.record.header;
         let entry = &header.suite.prompts[prompt];
-        let nonce = header.settings.nonce.then(|| suite::nonce(header.settings.seed, &entry.id, 1));
+        let nonce =
+            header.settings.nonce.then(|| suite::nonce(header.settings.seed, &entry.id, 1, self.record.attempt()));
         GenerationRequest {
             model: models::id(&header.model).to_owned(),
             prompt: nonce.map_or_else(|| entry.prompt.clone(), |nonce| suite::with_nonce(&nonce, &entry.prompt)),
@@ -315,7 +321,7 @@ impl<S: PowerSource> Runner<'_, S> {
             category: entry.category,
             repeat: 1,
             prompt: entry.prompt.clone(),
-            nonce: settings.nonce.then(|| suite::nonce(settings.seed, &entry.id, 1)),
+            nonce: settings.nonce.then(|| suite::nonce(settings.seed, &entry.id, 1, self.record.attempt())),
             max_tokens: entry.max_tokens,
             marks,
             outcome,

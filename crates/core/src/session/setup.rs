@@ -89,6 +89,22 @@ pub fn pending(record: &SessionRecord) -> Vec<usize> {
     prompts.filter(|(_, prompt)| !done.contains(prompt.id.as_str())).map(|(index, _)| index).collect()
 }
 
+/// The first fact that a report states once and that would not be true of both stretches.
+fn changed_fact(header: &Header, model: &Model, server: &Server) -> Option<&'static str> {
+    let (old, was) = (&header.model, &header.server);
+    [
+        ("whether the server is simulated", was.simulated != server.simulated),
+        ("the API", was.api != server.api),
+        ("whether the server is LM Studio", was.lm_studio != server.lm_studio),
+        ("the inference engine", was.engine != server.engine),
+        ("the quantization", old.quantization != model.quantization),
+        ("the size of the model", old.size_bytes != model.size_bytes),
+        ("the context length", old.context_length != model.context_length),
+    ]
+    .into_iter()
+    .find_map(|(fact, changed)| (changed && old.key == model.key).then_some(fact))
+}
+
 /// Why an unfinished session cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each message is the documentation")]
@@ -101,6 +117,10 @@ pub enum ResumeError {
     Unverified { path: PathBuf, source: report::VerifyError },
     #[error("the session measured {found}, but {present} would answer now; load {found} or start a new session")]
     OtherModel { found: String, present: String },
+    #[error("{fact} has changed since the session began; set it as it was, or start a new session")]
+    OtherServer { fact: &'static str },
+    #[error("the session has phase lengths that no session can have; the file was changed")]
+    BadSettings,
     #[error("the session took its power from {found}, but the source is {present} now; use the same --source")]
     OtherSource { found: String, present: String },
 }
@@ -122,12 +142,20 @@ pub fn load_unfinished(path: &Path) -> Result<SessionRecord, ResumeError> {
 /// clock goes on an hour after the last instant of the record.
 ///
 /// # Errors
-/// [`ResumeError`] when another model or another kind of power source would go on.
+/// [`ResumeError`] when another model, another server or another kind of power source would go on: a report has one of
+/// each, and what is simulated must never pass as measured.
 pub fn resume(
     mut record: SessionRecord,
     model: &Model,
+    server: &Server,
     power_source: &SourceDescription,
 ) -> Result<(SessionRecord, Clock), ResumeError> {
+    if !record.header.settings.is_possible() {
+        return Err(ResumeError::BadSettings);
+    }
+    if let Some(fact) = changed_fact(&record.header, model, server) {
+        return Err(ResumeError::OtherServer { fact });
+    }
     if record.header.model.key != model.key {
         return Err(ResumeError::OtherModel { found: record.header.model.key.clone(), present: model.key.clone() });
     }
@@ -162,21 +190,30 @@ mod tests {
         record.runs[1].outcome = Outcome::Failed { message: "cut".into(), partial: None };
         assert_eq!(pending(&record), [1, 3, 4, 5, 6, 7, 8]);
         let (model, source) = (record.header.model.clone(), record.header.power_source.clone());
+        let server = record.header.server.clone();
         let last = record.samples.last().unwrap().end;
-        let (resumed, clock) = resume(record, &model, &source).unwrap();
+        let (resumed, clock) = resume(record, &model, &server, &source).unwrap();
         assert_eq!((resumed.runs.len(), resumed.segments.len()), (2, 2));
         assert!(clock.now().saturating_since(last) >= RESUME_DISTANCE);
         assert_eq!(pending(&resumed), [1, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
-    fn another_model_or_source_does_not_go_on() {
+    fn another_model_server_or_source_does_not_go_on() {
         let record = record_with(1);
         let (model, source) = (record.header.model.clone(), record.header.power_source.clone());
+        let server = record.header.server.clone();
         let other = Model { key: "other".into(), ..model.clone() };
-        assert!(matches!(resume(record.clone(), &other, &source), Err(ResumeError::OtherModel { .. })));
-        let simulated = SourceDescription { origin: crate::sample::Origin::Simulator, ..source };
-        assert!(matches!(resume(record, &model, &simulated), Err(ResumeError::OtherSource { .. })));
+        assert!(matches!(resume(record.clone(), &other, &server, &source), Err(ResumeError::OtherModel { .. })));
+        let longer = Model { context_length: Some(32_768), ..model.clone() };
+        assert!(matches!(resume(record.clone(), &longer, &server, &source), Err(ResumeError::OtherServer { .. })));
+        let fake = Server { simulated: true, ..server.clone() };
+        assert!(matches!(resume(record.clone(), &model, &fake, &source), Err(ResumeError::OtherServer { .. })));
+        let simulated = SourceDescription { origin: crate::sample::Origin::Simulator, ..source.clone() };
+        assert!(matches!(resume(record.clone(), &model, &server, &simulated), Err(ResumeError::OtherSource { .. })));
+        let mut edited = record;
+        edited.header.settings.baseline_s = -1.0;
+        assert!(matches!(resume(edited, &model, &server, &source), Err(ResumeError::BadSettings)));
     }
 
     #[test]

@@ -176,3 +176,26 @@ fn generation_without_a_visible_first_token_goes_straight_to_cooldown() {
     machine.handle(at(15.0), Event::GenerationEnded { server_lost: false });
     assert_eq!(machine.phase(), Phase::Cooldown);
 }
+
+#[test]
+fn stopping_in_the_last_cooldown_leaves_a_complete_session() {
+    for now in [false, true] {
+        let mut machine = decoding(1);
+        machine.handle(at(20.0), Event::GenerationEnded { server_lost: false });
+        let mut actions = machine.handle(at(23.0), Event::Interrupt { now });
+        actions.extend(sample(&mut machine, 30.0));
+        assert!(matches!(actions[0], Action::Keep { prompt: 0, .. }), "{actions:?}");
+        assert_eq!(actions.last(), Some(&Action::Finish(EndReason::Completed)));
+    }
+}
+
+#[test]
+fn last_token_is_marked_once_and_before_the_stream_ends() {
+    let mut machine = decoding(1);
+    assert_eq!(machine.handle(at(19.9), Event::LastToken), [Action::Mark(Boundary::LastToken)]);
+    assert_eq!(machine.handle(at(19.9), Event::LastToken), []);
+    assert_eq!(
+        machine.handle(at(19.9), Event::GenerationEnded { server_lost: false }),
+        [enter(Phase::Cooldown, Some(0))]
+    );
+}
