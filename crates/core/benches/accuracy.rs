@@ -96,7 +96,10 @@ fn study(duration_s: f64, sampling: Sampling) -> Errors {
         let (sent, last) = (MonotonicTime(ns(sent_s)), MonotonicTime(ns(last_s)));
         let baseline = MonotonicTime(ns(sent_s - BASELINE_S));
         let inside: Vec<f64> = raw.iter().filter(|w| w.end > sent && w.end <= last).map(|w| w.power.0).collect();
-        let (merged, batch) = energy::unbatch(raw);
+        let interval = energy::sample_length(&raw, sent, last).expect("there are samples");
+        // a working chip never draws 0 mW: such a sample waits for its batch
+        let (merged, batch) = energy::unbatch(raw.into_iter().map(|w| (w, w.power.0 != 0.0)).collect());
+        let sampling = energy::Sampling { interval, batch };
         let Some(idle) = energy::idle(&merged, baseline, sent) else { continue };
         let length = last.saturating_since(sent);
         let error = |net: f64| 100.0 * (net - truth) / truth;
@@ -105,8 +108,8 @@ fn study(duration_s: f64, sampling: Sampling) -> Errors {
         errors.usual.push(error(usual));
         let clipped = energy::clipped(&merged, sent, last) - idle.power * length;
         errors.clipped.push(error(clipped.0));
-        errors.padded.push(error(energy::integrate_padded(&merged, sent, last, idle.power, batch).net.0));
-        errors.reported += u32::from(energy::padded(&merged, sent, last, idle.power, batch).is_ok());
+        errors.padded.push(error(energy::integrate_padded(&merged, sent, last, idle.power, sampling).net.0));
+        errors.reported += u32::from(energy::padded(&merged, sent, last, idle.power, sampling).is_ok());
     }
     errors
 }

@@ -176,10 +176,34 @@ pub fn sample_length(windows: &[Window], from: MonotonicTime, to: MonotonicTime)
     stats::median(&lengths(true)).or_else(|| stats::median(&lengths(false))).map(Duration::from_secs_f64)
 }
 
+/// How the samples were taken, as far as it decides about pads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Typical length of a sample.
+    pub interval: Duration,
+    /// Period in which the counters behind the samples publish, where it is longer than the samples.
+    pub batch: Option<Duration>,
+}
+
+impl Sampling {
+    /// Length of the pad on each side of a request.
+    #[must_use]
+    pub fn pad(&self) -> Duration {
+        self.interval.mul_f64(PAD_INTERVALS).max(self.batch.unwrap_or_default().mul_f64(PAD_BATCHES))
+    }
+
+    /// Shortest prefill that can be split off.
+    #[must_use]
+    pub fn shortest_prefill(&self) -> Duration {
+        let batches = self.batch.unwrap_or_default().mul_f64(MIN_PREFILL_BATCHES);
+        self.interval.mul_f64(MIN_PREFILL_INTERVALS).max(batches)
+    }
+}
+
 /// Net energy of the request `[sent, last]`, idle power taken off sample by sample over the window widened by
 /// `max(2 sample lengths, 1.5 batches)` on both sides.
 ///
-/// `windows` are in order of time. `batch` is the period in which the counters behind the samples publish, where known.
+/// `windows` are in order of time and hold nothing of another request.
 ///
 /// # Errors
 /// [`EnergyGap`] says which condition of docs/measuring.md does not hold; there is then no net energy.
@@ -188,7 +212,7 @@ pub fn padded(
     sent: MonotonicTime,
     last: MonotonicTime,
     idle: Milliwatts,
-    batch: Option<Duration>,
+    sampling: Sampling,
 ) -> Result<Padded, EnergyGap> {
     let length = last.saturating_since(sent);
     if length < MIN_INFERENCE {
@@ -198,41 +222,32 @@ pub fn padded(
     if samples < MIN_SAMPLES {
         return Err(EnergyGap::TooFewSamples { count: samples });
     }
-    let interval = sample_length(windows, sent, last).unwrap_or_default();
-    let touching = padded_windows(windows, sent, last, interval, batch);
+    let touching = padded_windows(windows, sent, last, sampling.pad());
     let before = touching.iter().filter(|window| window.end <= sent).count();
     let after = touching.iter().filter(|window| window.start >= last).count();
-    if before < MIN_CLEAN_PAD_SAMPLES || after < MIN_CLEAN_PAD_SAMPLES {
+    // a pad that the samples do not fill was cut short by the end of the recording or by another request
+    let covered = touching.first().is_some_and(|window| window.start <= sent - sampling.pad())
+        && touching.last().is_some_and(|window| window.end >= last + sampling.pad());
+    if before < MIN_CLEAN_PAD_SAMPLES || after < MIN_CLEAN_PAD_SAMPLES || !covered {
         return Err(EnergyGap::PadNotCovered { before, after });
     }
     let hole = touching.windows(2).map(|pair| pair[1].start.saturating_since(pair[0].end)).max().unwrap_or_default();
-    if hole > MAX_GAP.max(interval.mul_f64(MAX_GAP_INTERVALS)) {
+    if hole > MAX_GAP.max(sampling.interval.mul_f64(MAX_GAP_INTERVALS)) {
         return Err(EnergyGap::PowerGap { seconds: hole.as_secs_f64() });
     }
-    Ok(integrate_padded(windows, sent, last, idle, batch))
-}
-
-fn pad_length(interval: Duration, batch: Option<Duration>) -> Duration {
-    interval.mul_f64(PAD_INTERVALS).max(batch.unwrap_or_default().mul_f64(PAD_BATCHES))
+    Ok(integrate_padded(windows, sent, last, idle, sampling))
 }
 
 /// The samples that touch the padded window, and at least the nearest clean ones on both sides: samples are never all of
 /// the same length, so a pad of two lengths may hold only one.
-fn padded_windows(
-    windows: &[Window],
-    sent: MonotonicTime,
-    last: MonotonicTime,
-    interval: Duration,
-    batch: Option<Duration>,
-) -> &[Window] {
-    let pad = pad_length(interval, batch);
+fn padded_windows(windows: &[Window], sent: MonotonicTime, last: MonotonicTime, pad: Duration) -> &[Window] {
     let clean_before = windows.partition_point(|window| window.end <= sent);
     let clean_after = windows.partition_point(|window| window.start < last);
     let first = windows.partition_point(|window| window.end <= sent - pad);
     let end = windows.partition_point(|window| window.start < last + pad);
     let first = first.min(clean_before.saturating_sub(MIN_CLEAN_PAD_SAMPLES));
     let end = end.max((clean_after + MIN_CLEAN_PAD_SAMPLES).min(windows.len()));
-    &windows[first..end]
+    windows.get(first..end).unwrap_or_default()
 }
 
 /// The sum behind [`padded`] without its conditions: for accuracy studies. A report uses [`padded`].
@@ -242,46 +257,43 @@ pub fn integrate_padded(
     sent: MonotonicTime,
     last: MonotonicTime,
     idle: Milliwatts,
-    batch: Option<Duration>,
+    sampling: Sampling,
 ) -> Padded {
-    let interval = sample_length(windows, sent, last).unwrap_or_default();
-    let touching = padded_windows(windows, sent, last, interval, batch);
+    let touching = padded_windows(windows, sent, last, sampling.pad());
     let end = touching.last().map_or(last, |window| window.end);
     Padded {
         net: touching.iter().map(|window| (window.power - idle) * window.length()).sum(),
         tail: clipped(touching, last, end) - idle * covered(touching, last, end),
-        pad: pad_length(interval, batch),
+        pad: sampling.pad(),
         samples: windows.iter().filter(|window| window.touches(sent, last)).count(),
     }
 }
 
-/// Undoes the batches of counters that publish more slowly than they are sampled (macOS 27): such samples read 0 mW
-/// until a batch comes, then all of its energy at once. Every run of zeroes is merged with the sample that ends it,
-/// so that each window again holds the mean power of its own time.
+/// Undoes the batches of counters that publish more slowly than they are sampled (macOS 27): a rail then reads 0 mW
+/// until a batch comes, then all of its energy at once. Samples are merged up to the next one with a batch, so that each
+/// window again holds the mean power of its own time; energy is conserved.
 ///
-/// Returns the windows as they are, and no batch, unless at least a third of them read exactly 0: a working chip never
-/// does. The batch is the median length of the merged windows.
+/// The second value of a sample says whether the batched rails were published in it. Returns the windows as they are,
+/// and no batch, unless at least two and a tenth of the samples were not. The batch is the median length of the merged
+/// windows.
 #[must_use]
-pub fn unbatch(windows: Vec<Window>) -> (Vec<Window>, Option<Duration>) {
-    let zeroes = windows.iter().filter(|window| window.power.0 == 0.0).count();
-    if windows.len() < 6 || zeroes * 3 < windows.len() || zeroes == windows.len() {
-        return (windows, None);
+pub fn unbatch(samples: Vec<(Window, bool)>) -> (Vec<Window>, Option<Duration>) {
+    let silent = samples.iter().filter(|(_, published)| !published).count();
+    if silent < 2 || silent * 10 < samples.len() || silent == samples.len() {
+        return (samples.into_iter().map(|(window, _)| window).collect(), None);
     }
     let mut merged: Vec<Window> = Vec::new();
-    let mut open: Option<(MonotonicTime, MonotonicTime)> = None;
-    for window in windows {
+    let mut open: Option<(MonotonicTime, MonotonicTime, Joules)> = None;
+    for (window, published) in samples {
         // a hole ends a run: what it held is unknown
-        let run = open.filter(|(_, end)| window.start.saturating_since(*end) <= MAX_GAP);
-        let start = run.map_or(window.start, |(start, _)| start);
-        if window.power.0 == 0.0 {
-            open = Some((start, window.end));
-            continue;
-        }
-        let whole = window.end.saturating_since(start);
-        if let Some(power) = (window.power * window.length()).over(whole) {
+        let run = open.take().filter(|(_, end, _)| window.start.saturating_since(*end) <= MAX_GAP);
+        let (start, energy) = run.map_or((window.start, Joules(0.0)), |(start, _, energy)| (start, energy));
+        let energy = energy + window.power * window.length();
+        if !published {
+            open = Some((start, window.end, energy));
+        } else if let Some(power) = energy.over(window.end.saturating_since(start)) {
             merged.push(Window { start, end: window.end, power });
         }
-        open = None;
     }
     let lengths: Vec<f64> = merged.iter().map(|window| window.length().as_secs_f64()).collect();
     let batch = stats::median(&lengths).map(Duration::from_secs_f64);
@@ -294,13 +306,6 @@ pub fn covered(windows: &[Window], from: MonotonicTime, to: MonotonicTime) -> Du
     windows.iter().map(|window| window.overlap(from, to)).sum()
 }
 
-/// Whether a prefill of this length can be split off, by sample length and batch.
-#[must_use]
-pub fn prefill_can_be_split(prefill: Duration, interval: Duration, batch: Option<Duration>) -> bool {
-    prefill >= interval.mul_f64(MIN_PREFILL_INTERVALS)
-        && prefill >= batch.unwrap_or_default().mul_f64(MIN_PREFILL_BATCHES)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +313,12 @@ mod tests {
     fn at(seconds: f64) -> MonotonicTime {
         #[expect(clippy::cast_possible_truncation, reason = "test instants are small")]
         MonotonicTime((seconds * 1e9).round() as i64)
+    }
+
+    const STEP: f64 = 0.25;
+
+    fn every(interval_s: f64) -> Sampling {
+        Sampling { interval: Duration::from_secs_f64(interval_s), batch: None }
     }
 
     /// Windows of `step` seconds over `[0, end]` that average a rectangle of `load` mW on `[sent, last]` above `idle`.
@@ -329,7 +340,7 @@ mod tests {
             for phase in 0..40 {
                 let offset = step * f64::from(phase) / 40.0;
                 let windows = rectangle(step, offset, 40.0, 500.0, 20_000.0, 15.0, 22.0);
-                let result = padded(&windows, at(15.0), at(22.0), Milliwatts(500.0), None).unwrap();
+                let result = padded(&windows, at(15.0), at(22.0), Milliwatts(500.0), every(step)).unwrap();
                 assert!((result.net.0 - 140.0).abs() < 1e-5, "step {step} phase {phase}: {}", result.net.0);
             }
         }
@@ -341,7 +352,7 @@ mod tests {
         let gross = clipped(&windows, at(15.0), at(17.0));
         let net = gross - Milliwatts(500.0) * Duration::from_secs(2);
         assert!((net.0 - 30.0).abs() < 1e-6, "clipped {}", net.0);
-        let result = padded(&windows, at(15.0), at(17.0), Milliwatts(500.0), None);
+        let result = padded(&windows, at(15.0), at(17.0), Milliwatts(500.0), every(1.0));
         assert_eq!(result, Err(EnergyGap::TooFewSamples { count: 3 }));
     }
 
@@ -356,7 +367,7 @@ mod tests {
     #[test]
     fn net_energy_below_idle_stays_negative() {
         let windows = rectangle(0.25, 0.0, 40.0, 500.0, -100.0, 15.0, 22.0);
-        let result = padded(&windows, at(15.0), at(22.0), Milliwatts(500.0), None).unwrap();
+        let result = padded(&windows, at(15.0), at(22.0), Milliwatts(500.0), every(STEP)).unwrap();
         assert!((result.net.0 + 0.7).abs() < 1e-6);
     }
 
@@ -365,7 +376,7 @@ mod tests {
         let mut windows = rectangle(0.25, 0.0, 40.0, 500.0, 20_000.0, 15.0, 22.0);
         // 22.0 to 22.25 still burns 4 W above idle
         windows[88].power = Milliwatts(4_500.0);
-        let result = padded(&windows, at(15.0), at(22.0), Milliwatts(500.0), None).unwrap();
+        let result = padded(&windows, at(15.0), at(22.0), Milliwatts(500.0), every(STEP)).unwrap();
         assert!((result.tail.0 - 1.0).abs() < 1e-6, "{}", result.tail.0);
         assert!((result.net.0 - 141.0).abs() < 1e-5);
     }
@@ -374,12 +385,18 @@ mod tests {
     fn every_condition_that_fails_is_named() {
         let windows = rectangle(0.25, 0.0, 40.0, 500.0, 20_000.0, 15.0, 22.0);
         let idle = Milliwatts(500.0);
-        assert!(matches!(padded(&windows, at(15.0), at(15.5), idle, None), Err(EnergyGap::InferenceTooShort { .. })));
-        assert!(matches!(padded(&windows[59..], at(15.0), at(22.0), idle, None), Err(EnergyGap::PadNotCovered { .. })));
+        assert!(matches!(
+            padded(&windows, at(15.0), at(15.5), idle, every(STEP)),
+            Err(EnergyGap::InferenceTooShort { .. })
+        ));
+        assert!(matches!(
+            padded(&windows[59..], at(15.0), at(22.0), idle, every(STEP)),
+            Err(EnergyGap::PadNotCovered { .. })
+        ));
         let mut holed = windows.clone();
         holed.drain(70..76);
-        assert!(matches!(padded(&holed, at(15.0), at(22.0), idle, None), Err(EnergyGap::PowerGap { .. })));
-        assert_eq!(padded(&[], at(15.0), at(22.0), idle, None), Err(EnergyGap::TooFewSamples { count: 0 }));
+        assert!(matches!(padded(&holed, at(15.0), at(22.0), idle, every(STEP)), Err(EnergyGap::PowerGap { .. })));
+        assert_eq!(padded(&[], at(15.0), at(22.0), idle, every(STEP)), Err(EnergyGap::TooFewSamples { count: 0 }));
     }
 
     #[test]
@@ -392,29 +409,41 @@ mod tests {
     }
 
     #[test]
-    fn batched_zeroes_become_the_mean_power_of_their_time() {
-        let smooth = rectangle(0.25, 0.0, 20.0, 800.0, 0.0, 0.0, 0.0);
-        // counters that publish every 2 s: seven samples of nothing, then everything
-        let batched: Vec<Window> = smooth
-            .iter()
-            .enumerate()
-            .map(|(index, window)| Window { power: Milliwatts(if index % 8 == 7 { 6_400.0 } else { 0.0 }), ..*window })
-            .collect();
-        let (windows, batch) = unbatch(batched);
+    fn batched_samples_become_the_mean_power_of_their_time() {
+        // 800 mW published every 2 s beside 30 mW that are always live
+        let smooth = rectangle(0.25, 0.0, 20.0, 830.0, 0.0, 0.0, 0.0);
+        let batched = smooth.iter().enumerate().map(|(index, window)| {
+            let published = index % 8 == 7;
+            (Window { power: Milliwatts(if published { 6_430.0 } else { 30.0 }), ..*window }, published)
+        });
+        let (windows, batch) = unbatch(batched.collect());
         assert_eq!(batch, Some(Duration::from_secs(2)));
-        assert!(windows.iter().all(|window| (window.power.0 - 800.0).abs() < 1e-9), "{windows:?}");
-        let (untouched, none) = unbatch(smooth.clone());
+        assert!(windows.iter().all(|window| (window.power.0 - 830.0).abs() < 1e-9), "{windows:?}");
+        let (untouched, none) = unbatch(smooth.iter().map(|window| (*window, true)).collect());
         assert_eq!((untouched, none), (smooth, None));
     }
 
     #[test]
     fn batches_widen_the_pad_and_forbid_short_splits() {
         let windows = rectangle(0.25, 0.0, 60.0, 500.0, 20_000.0, 25.0, 32.0);
-        let batch = Some(Duration::from_secs(2));
-        let result = padded(&windows, at(25.0), at(32.0), Milliwatts(500.0), batch).unwrap();
+        let sampling = Sampling { batch: Some(Duration::from_secs(2)), ..every(STEP) };
+        let result = padded(&windows, at(25.0), at(32.0), Milliwatts(500.0), sampling).unwrap();
         assert_eq!(result.pad, Duration::from_secs(3));
-        assert!(prefill_can_be_split(Duration::from_secs(1), Duration::from_millis(250), None));
-        assert!(!prefill_can_be_split(Duration::from_millis(999), Duration::from_millis(250), None));
-        assert!(!prefill_can_be_split(Duration::from_secs(1), Duration::from_millis(250), batch));
+        assert_eq!(every(STEP).shortest_prefill(), Duration::from_secs(1));
+        assert_eq!(sampling.shortest_prefill(), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn pads_that_are_cut_short_give_no_energy() {
+        let windows = rectangle(0.25, 0.0, 40.0, 500.0, 20_000.0, 15.0, 22.0);
+        let cut = |from: f64, to: f64| {
+            windows.iter().copied().filter(|w| w.start >= at(from) && w.end <= at(to)).collect::<Vec<_>>()
+        };
+        let result = |windows: &[Window]| padded(windows, at(15.0), at(22.0), Milliwatts(500.0), every(STEP));
+        assert!(result(&cut(14.5, 22.5)).is_ok());
+        assert!(matches!(result(&cut(14.6, 22.5)), Err(EnergyGap::PadNotCovered { .. })));
+        assert!(matches!(result(&cut(14.5, 22.4)), Err(EnergyGap::PadNotCovered { .. })));
+        let backwards = [Window { start: at(30.0), end: at(10.0), power: Milliwatts(1.0) }; 6];
+        assert!(result(&backwards).is_err());
     }
 }

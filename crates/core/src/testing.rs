@@ -12,8 +12,10 @@ use crate::sample::{Origin, PowerSample, Rails, ThermalPressure};
 use crate::session::record::{
     EndReason, Header, Outcome, PhaseMarks, PromptRun, Segment, Server, SessionRecord, Settings,
 };
-use crate::suite::Suite;
+use crate::suite::{self, Suite};
 use crate::units::{Joules, Milliwatts};
+
+const SEED: u64 = 7;
 
 /// Idle power of the rectangle, milliwatts.
 pub(crate) const IDLE_MW: f64 = 600.0;
@@ -45,7 +47,7 @@ pub(crate) fn record_with(prompts: u8) -> SessionRecord {
         category: prompt.category,
         repeat: 1,
         prompt: prompt.prompt.clone(),
-        nonce: Some("abcd".into()),
+        nonce: Some(suite::nonce(SEED, &prompt.id, 1, 1)),
         max_tokens: prompt.max_tokens,
         marks: PhaseMarks {
             baseline_start: at(*start),
@@ -62,7 +64,7 @@ pub(crate) fn record_with(prompts: u8) -> SessionRecord {
         segments: vec![Segment { origin: at(0.0), started_at: "2026-01-02T03:04:05Z".into() }],
         samples,
         rejected_documents: 0,
-        end: EndReason::Completed,
+        end: if usize::from(prompts) == suite.prompts.len() { EndReason::Completed } else { EndReason::Interrupted },
     }
 }
 
@@ -106,7 +108,7 @@ fn generation(start: f64) -> Generation {
         tokens: TokenCounts { prompt: Some(20), prompt_cached: None, output: Some(TOKENS), reasoning: Some(0) },
         reported: ReportedStats { tokens_per_second: Some(20.0), ..ReportedStats::default() },
         stop_reason: Some(StopReason::EndOfSequence),
-        text: "Four.".into(),
+        text: "two ".repeat(100),
         reasoning_text: String::new(),
         unavailable: Vec::new(),
     }
@@ -131,7 +133,7 @@ fn header(suite: Suite) -> Header {
             cooldown_s: 10.0,
             quick: false,
             nonce: true,
-            seed: 7,
+            seed: SEED,
             temperature: 0.0,
             counter_batch_s: None,
         },

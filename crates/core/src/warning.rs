@@ -27,6 +27,14 @@ pub enum Warning {
     CachedPrompt { tokens: u64 },
     #[error("our decode rate ({ours:.1} tokens/s) and the server's ({reported:.1}) differ by more than 5 %")]
     RateDisagrees { ours: f64, reported: f64 },
+    #[error("our time to first token ({ours_ms:.0} ms) and the server's ({reported_ms:.0} ms) differ by more than 5 %")]
+    TtftDisagrees { ours_ms: f64, reported_ms: f64 },
+    #[error(
+        "the server loaded the model inside this request ({seconds:.1} s), so its speed and energy are not the answer's alone; load the model before the run"
+    )]
+    LoadedDuringRequest { seconds: f64 },
+    #[error("the nonce is off, so the server may have answered prefill from its cache; few servers say so")]
+    NonceOff,
     #[error("the server answered with {answered:?} although {asked:?} was asked for")]
     OtherModelAnswered { asked: String, answered: String },
     #[error("thermal pressure was {level}; let the machine cool down and run again")]
@@ -63,6 +71,9 @@ impl Warning {
             Self::NoNetEnergy(_) => "no_net_energy",
             Self::CachedPrompt { .. } => "cached_prompt",
             Self::RateDisagrees { .. } => "rate_disagrees",
+            Self::TtftDisagrees { .. } => "ttft_disagrees",
+            Self::LoadedDuringRequest { .. } => "loaded_during_request",
+            Self::NonceOff => "nonce_off",
             Self::OtherModelAnswered { .. } => "other_model_answered",
             Self::ThermalPressure { .. } => "thermal_pressure",
             Self::ImplausibleEnergy { .. } => "implausible_energy",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::energy::{energy_report, power_consumption};
+use super::energy::{Chip, energy_report, power_consumption};
 use super::speed::inference_stats;
 use super::{PromptReport, Report, SCHEMA_VERSION, Simulation, Stream, Summary, Timing, Tool};
 use crate::clock::MonotonicTime;
@@ -10,7 +10,7 @@ use crate::environment::Supply;
 use crate::lmstudio::models;
 use crate::sample::{Origin, PowerSample, ThermalPressure};
 use crate::sample_row::SampleRow;
-use crate::session::record::{EndReason, Outcome, PromptRun, SessionRecord};
+use crate::session::record::{EndReason, Outcome, PhaseMarks, PromptRun, SessionRecord};
 use crate::stats;
 use crate::warning::{Warning, WarningEntry};
 
@@ -66,6 +66,9 @@ fn session_warnings(record: &SessionRecord, achieved_ms: Option<f64>) -> Vec<War
     if record.header.environment.supply == Some(Supply::Battery) {
         warnings.push(Warning::OnBattery);
     }
+    if !record.header.settings.nonce {
+        warnings.push(Warning::NonceOff);
+    }
     if record.rejected_documents > 0 {
         let reason = "they were damaged or not whole".to_owned();
         warnings.push(Warning::SamplesRejected { count: record.rejected_documents, reason });
@@ -82,14 +85,17 @@ fn session_warnings(record: &SessionRecord, achieved_ms: Option<f64>) -> Vec<War
 #[must_use]
 pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
     let marks = run.marks;
-    let samples = neighbourhood(&record.samples, marks.baseline_start, marks.cooldown_end);
+    let samples = neighbourhood(record, &marks);
+    let chip = Chip::of(&record.samples);
     let seconds = |from: MonotonicTime, to: MonotonicTime| to.seconds_since(from);
     let inference_s = seconds(marks.request_sent, marks.last_token);
     let generation = run.outcome.generation();
-    let batch = record.header.settings.counter_batch_s.map(Duration::from_secs_f64);
-    // a broken generation has no energy per token: its tokens are not all there
-    let measured = energy_report(samples, &marks, run.outcome.completed(), batch);
-    let power = power_consumption(samples, &marks);
+    let batch = record.header.settings.counter_batch_s.and_then(|batch| Duration::try_from_secs_f64(batch).ok());
+    // neither a broken generation nor one that loaded the model has an energy per token
+    let loaded_s = generation.and_then(|generation| generation.reported.model_load_s).filter(|load| *load > 0.0);
+    let whole = run.outcome.completed().filter(|_| loaded_s.is_none());
+    let measured = energy_report(samples, &marks, whole, chip, batch);
+    let power = power_consumption(samples, &marks, chip);
     let stats = inference_stats(generation, inference_s);
     let mut warnings = Vec::new();
     if let Outcome::Failed { message, .. } = &run.outcome {
@@ -118,6 +124,9 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
             warnings.push(Warning::CooldownTooShort { excess });
         }
     }
+    if let Some(seconds) = loaded_s {
+        warnings.push(Warning::LoadedDuringRequest { seconds });
+    }
     if let Some(gap) = measured.gap {
         warnings.push(Warning::NoNetEnergy(gap));
     }
@@ -134,6 +143,13 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
     {
         warnings.push(Warning::RateDisagrees { ours, reported });
     }
+    if let Some((ours_ms, reported_ms)) = stats
+        .time_to_first_token_ms
+        .zip(stats.reported.ttft_ms)
+        .filter(|(ours, reported)| (ours - reported).abs() > (0.05 * reported).max(10.0))
+    {
+        warnings.push(Warning::TtftDisagrees { ours_ms, reported_ms });
+    }
     if let Some(answered) =
         generation.and_then(|generation| models::answered_by_another(generation, &record.header.model))
     {
@@ -142,7 +158,7 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
             answered: answered.to_owned(),
         });
     }
-    if let Some(level) = worst_pressure(samples) {
+    if let Some(level) = worst_pressure(samples, &marks) {
         warnings.push(Warning::ThermalPressure { level });
     }
     PromptReport {
@@ -180,11 +196,17 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
     }
 }
 
-/// Samples that may take part in the figures of a prompt, found by bisection: a long session has many.
-fn neighbourhood(samples: &[PowerSample], from: MonotonicTime, to: MonotonicTime) -> &[PowerSample] {
-    let first = samples.partition_point(|sample| sample.end < from - NEIGHBOURHOOD);
-    let last = samples.partition_point(|sample| sample.start <= to + NEIGHBOURHOOD);
-    samples.get(first..last).unwrap_or_default()
+/// Samples that may take part in the figures of a prompt: those around its phases that hold nothing of another request.
+/// Found by bisection, for a long session has many.
+fn neighbourhood<'a>(record: &'a SessionRecord, marks: &PhaseMarks) -> &'a [PowerSample] {
+    let others = || record.runs.iter().map(|run| run.marks);
+    let earliest = others().map(|other| other.last_token).filter(|end| *end <= marks.baseline_start).max();
+    let latest = others().map(|other| other.request_sent).filter(|sent| *sent >= marks.cooldown_end).min();
+    let from = earliest.unwrap_or(MonotonicTime(i64::MIN)).max(marks.baseline_start - NEIGHBOURHOOD);
+    let to = latest.unwrap_or(MonotonicTime(i64::MAX)).min(marks.cooldown_end + NEIGHBOURHOOD);
+    let first = record.samples.partition_point(|sample| sample.start < from);
+    let last = record.samples.partition_point(|sample| sample.end <= to);
+    record.samples.get(first..last).unwrap_or_default()
 }
 
 /// Mean power of the last two samples before `end`.
@@ -195,28 +217,45 @@ fn cooled(samples: &[PowerSample], end: MonotonicTime) -> Option<f64> {
     stats::mean(&last)
 }
 
-fn worst_pressure(samples: &[PowerSample]) -> Option<String> {
+/// The worst pressure above nominal within the phases of a prompt; an unknown level counts as the worst.
+fn worst_pressure(samples: &[PowerSample], marks: &PhaseMarks) -> Option<String> {
+    let severity = |level: &ThermalPressure| match level {
+        ThermalPressure::Nominal => 0,
+        ThermalPressure::Moderate => 1,
+        ThermalPressure::Heavy => 2,
+        ThermalPressure::Trapping => 3,
+        ThermalPressure::Sleeping => 4,
+        ThermalPressure::Other(_) => 5,
+    };
     samples
         .iter()
+        .filter(|sample| sample.end > marks.baseline_start && sample.start < marks.cooldown_end)
         .filter_map(|sample| sample.thermal_pressure.clone())
-        .find(|level| *level != ThermalPressure::Nominal)
+        .max_by_key(severity)
+        .filter(|level| *level != ThermalPressure::Nominal)
         .map(String::from)
 }
 
 fn summary(prompts: &[PromptReport], planned: usize) -> Summary {
+    let whole: Vec<&PromptReport> = prompts.iter().filter(|prompt| prompt.error.is_none()).collect();
     let average = |value: &dyn Fn(&PromptReport) -> Option<f64>| {
-        stats::mean(&prompts.iter().filter_map(value).collect::<Vec<_>>())
+        stats::mean(&whole.iter().filter_map(|prompt| value(prompt)).collect::<Vec<_>>())
     };
-    let sum = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>());
-    let with_net: Vec<(f64, u64)> = prompts
-        .iter()
-        .filter_map(|prompt| Some((prompt.energy.net_j?, prompt.inference_stats.completion_tokens?)))
-        .filter(|(_, tokens)| *tokens > 0)
-        .collect();
-    let tokens: u64 = with_net.iter().map(|(_, tokens)| tokens).sum();
-    let net_energy_j = sum(with_net.iter().map(|(net, _)| *net).collect());
-    let net_energy_per_token_j = net_energy_j.map(|net| net / tokens as f64);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    // completed == requested, else no aggregate: a suite that lacks its long prompts would look cheap
+    let null_reason = (whole.len() < planned)
+        .then(|| format!("{} of {planned} prompts have a whole answer; a total needs all of them", whole.len()));
+    let sum = |value: &dyn Fn(&PromptReport) -> Option<f64>| {
+        let values: Vec<f64> = whole.iter().filter_map(|prompt| value(prompt)).collect();
+        (!values.is_empty() && null_reason.is_none()).then(|| values.iter().sum::<f64>())
+    };
+    let tokens = |prompt: &PromptReport| {
+        prompt.energy.net_energy_per_token_j.and(prompt.inference_stats.completion_tokens).map(|tokens| tokens as f64)
+    };
+    let net_energy_per_token_j = sum(&|prompt| tokens(prompt).and(prompt.energy.net_j))
+        .zip(sum(&tokens))
+        .filter(|(_, tokens)| *tokens > 0.0)
+        .map(|(net, tokens)| net / tokens);
     Summary {
         total_prompts: count(prompts.len()),
         avg_baseline_power_mw: average(&|prompt| prompt.power_consumption.baseline.avg_mw),
@@ -224,12 +263,13 @@ fn summary(prompts: &[PromptReport], planned: usize) -> Summary {
         avg_cooldown_power_mw: average(&|prompt| prompt.power_consumption.cooldown.avg_mw),
         avg_tokens_per_second: average(&|prompt| prompt.inference_stats.tokens_per_second),
         planned_prompts: count(planned),
-        failed_prompts: count(prompts.iter().filter(|prompt| prompt.error.is_some()).count()),
+        failed_prompts: count(prompts.len() - whole.len()),
         avg_time_to_first_token_ms: average(&|prompt| prompt.inference_stats.time_to_first_token_ms),
-        prompts_with_net_energy: count(with_net.len()),
-        net_energy_j,
-        gross_energy_j: sum(prompts.iter().filter_map(|prompt| prompt.energy.gross_j).collect()),
+        prompts_with_net_energy: count(whole.iter().filter(|prompt| prompt.energy.net_j.is_some()).count()),
+        net_energy_j: sum(&|prompt| prompt.energy.net_j),
+        gross_energy_j: sum(&|prompt| prompt.energy.gross_j),
         net_energy_per_token_j,
         tokens_per_wh: net_energy_per_token_j.filter(|joules| *joules > 0.0).map(|joules| 3_600.0 / joules),
+        null_reason,
     }
 }

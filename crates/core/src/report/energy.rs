@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{EnergyReport, Method, PhasePower, PowerConsumption, RailPowers, Scope, SplitBoundary, SplitReport};
 use crate::clock::MonotonicTime;
-use crate::energy::{self, EnergyGap, Window};
+use crate::energy::{self, EnergyGap, Sampling, Window};
 use crate::lmstudio::{Generation, rates};
 use crate::sample::{PowerSample, Rails};
 use crate::session::record::PhaseMarks;
@@ -18,8 +18,51 @@ pub(super) struct Measured {
     pub(super) gap: Option<EnergyGap>,
 }
 
-pub(super) fn power_consumption(samples: &[PowerSample], marks: &PhaseMarks) -> PowerConsumption {
-    let phase = |from, to| phase_power(samples, from, to);
+/// Rails that the source of a session reports. A sample that lacks one of them, because its value was rejected, has no
+/// power of the whole chip: the rest would pass for the sum.
+#[derive(Clone, Copy)]
+pub(super) struct Chip {
+    cpu: bool,
+    gpu: bool,
+    ane: bool,
+    combined: bool,
+}
+
+impl Chip {
+    pub(super) fn of(samples: &[PowerSample]) -> Self {
+        let any = |power: fn(&Rails<Milliwatts>) -> Option<Milliwatts>| {
+            samples.iter().any(|sample| power(&sample.power).is_some())
+        };
+        Self {
+            cpu: any(|rails| rails.cpu),
+            gpu: any(|rails| rails.gpu),
+            ane: any(|rails| rails.ane),
+            combined: any(|rails| rails.combined),
+        }
+    }
+
+    fn power(self, sample: &PowerSample) -> Option<Milliwatts> {
+        let rails = sample.power;
+        let lacks =
+            (self.cpu && rails.cpu.is_none()) || (self.gpu && rails.gpu.is_none()) || (self.ane && rails.ane.is_none());
+        if rails.combined.is_none() && lacks { None } else { sample.soc_power() }
+    }
+
+    /// Whether the rails that macOS 27 publishes in batches hold a value in this sample. A working CPU never draws 0 mW.
+    fn published(self, sample: &PowerSample) -> bool {
+        let batched = if self.cpu { sample.power.cpu } else { sample.power.combined };
+        batched.is_none_or(|power| power.0 != 0.0)
+    }
+
+    fn names(self) -> Vec<String> {
+        let rails = [("cpu", self.cpu), ("gpu", self.gpu), ("ane", self.ane)];
+        let known: Vec<String> = rails.iter().filter(|(_, known)| *known).map(|(name, _)| (*name).into()).collect();
+        if known.is_empty() && self.combined { vec!["package".into()] } else { known }
+    }
+}
+
+pub(super) fn power_consumption(samples: &[PowerSample], marks: &PhaseMarks, chip: Chip) -> PowerConsumption {
+    let phase = |from, to| phase_power(samples, chip, from, to);
     let first = marks.first_token;
     PowerConsumption {
         baseline: phase(marks.baseline_start, marks.request_sent),
@@ -34,7 +77,7 @@ fn no_power() -> PhasePower {
     PhasePower { min_mw: None, max_mw: None, avg_mw: None, sample_count: 0, rails: RailPowers::default() }
 }
 
-fn phase_power(samples: &[PowerSample], from: MonotonicTime, to: MonotonicTime) -> PhasePower {
+fn phase_power(samples: &[PowerSample], chip: Chip, from: MonotonicTime, to: MonotonicTime) -> PhasePower {
     let inside: Vec<&PowerSample> = samples
         .iter()
         .filter(|sample| {
@@ -42,13 +85,13 @@ fn phase_power(samples: &[PowerSample], from: MonotonicTime, to: MonotonicTime) 
             midpoint >= from && midpoint < to
         })
         .collect();
-    let spread = |power: fn(&PowerSample) -> Option<Milliwatts>| {
+    let spread = |power: &dyn Fn(&PowerSample) -> Option<Milliwatts>| {
         stats::weighted_spread(
             inside.iter().filter_map(|sample| Some((power(sample)?.0, sample.elapsed.as_secs_f64()))),
         )
     };
-    let rail = |power| spread(power).map(|spread| spread.mean);
-    let Some(total) = spread(PowerSample::soc_power) else { return no_power() };
+    let rail = |power: fn(&PowerSample) -> Option<Milliwatts>| spread(&power).map(|spread| spread.mean);
+    let Some(total) = spread(&|sample| chip.power(sample)) else { return no_power() };
     PhasePower {
         min_mw: Some(total.min),
         max_mw: Some(total.max),
@@ -64,16 +107,22 @@ fn phase_power(samples: &[PowerSample], from: MonotonicTime, to: MonotonicTime) 
     }
 }
 
-/// Energy of one prompt. `samples` are those of its neighbourhood, oldest first.
+/// Energy of one prompt. `samples` are those of its neighbourhood, oldest first, without any of another request.
 pub(super) fn energy_report(
     samples: &[PowerSample],
     marks: &PhaseMarks,
     generation: Option<&Generation>,
+    chip: Chip,
     batch: Option<Duration>,
 ) -> Measured {
-    let windows = samples.iter().filter_map(|sample| Window::of(sample, sample.soc_power())).collect();
+    let windows: Vec<(Window, bool)> = samples
+        .iter()
+        .filter_map(|sample| Some((Window::of(sample, chip.power(sample))?, chip.published(sample))))
+        .collect();
+    let lengths: Vec<Window> = windows.iter().map(|(window, _)| *window).collect();
+    let interval = energy::sample_length(&lengths, marks.request_sent, marks.last_token).unwrap_or_default();
     let (windows, found) = energy::unbatch(windows);
-    let batch = batch.or(found);
+    let sampling = Sampling { interval, batch: batch.or(found) };
     let (sent, last) = (marks.request_sent, marks.last_token);
     let length = last.saturating_since(sent);
     let idle = energy::idle(&windows, marks.baseline_start, sent);
@@ -84,20 +133,21 @@ pub(super) fn energy_report(
     let padded = match idle {
         None if touching == 0 => Err(EnergyGap::TooFewSamples { count: 0 }),
         None => Err(EnergyGap::NoBaseline),
-        Some(idle) => energy::padded(&windows, sent, last, idle.power, batch),
+        Some(idle) => energy::padded(&windows, sent, last, idle.power, sampling),
     };
     let clipped_net = gross.zip(idle).map(|(gross, idle)| gross - idle.power * length);
     let net = padded.as_ref().ok().map(|padded| padded.net);
     let difference = net.zip(clipped_net).map(|(net, clipped)| net - clipped);
-    let split = split(&windows, marks, generation, idle, gross, batch);
+    let split = split(&windows, marks, generation, idle, gross, sampling);
     let tokens = generation.map(|generation| generation.tokens).unwrap_or_default();
     let per = |energy: Option<Joules>, tokens: Option<u64>| {
         energy.zip(tokens).filter(|(_, tokens)| *tokens > 0).map(|(energy, tokens)| energy.0 / tokens as f64)
     };
     let report = EnergyReport {
         scope: Scope::Soc,
-        rails: rails_of(samples),
+        rails: chip.names(),
         gross_j: gross.map(|energy| energy.0),
+        gross_null_reason: gross.is_none().then(|| "power samples do not cover the whole inference".into()),
         net_j: net.map(|energy| energy.0),
         tail_j: padded.as_ref().ok().map(|padded| padded.tail.0),
         method: padded.is_ok().then_some(Method::Padded),
@@ -105,7 +155,7 @@ pub(super) fn energy_report(
         idle_power_mw: idle.map(|idle| idle.power.0),
         idle_power_sd_mw: idle.and_then(|idle| idle.standard_deviation).map(|deviation| deviation.0),
         idle_samples: idle.map_or(0, |idle| u32::try_from(idle.count).unwrap_or(u32::MAX)),
-        counter_batch_s: batch.map(|batch| batch.as_secs_f64()),
+        counter_batch_s: sampling.batch.map(|batch| batch.as_secs_f64()),
         pad_s: padded.as_ref().ok().map(|padded| padded.pad.as_secs_f64()),
         inference_samples: u32::try_from(touching).unwrap_or(u32::MAX),
         clipped_net_j: clipped_net.map(|energy| energy.0),
@@ -128,31 +178,13 @@ pub(super) fn energy_report(
     Measured { report, idle, gap: padded.err() }
 }
 
-fn rails_of(samples: &[PowerSample]) -> Vec<String> {
-    let any = |power: fn(&Rails<Milliwatts>) -> Option<Milliwatts>| {
-        samples.iter().any(|sample| power(&sample.power).is_some())
-    };
-    let mut rails = Vec::new();
-    for (name, known) in
-        [("cpu", any(|rails| rails.cpu)), ("gpu", any(|rails| rails.gpu)), ("ane", any(|rails| rails.ane))]
-    {
-        if known {
-            rails.push(name.to_owned());
-        }
-    }
-    if rails.is_empty() && any(|rails| rails.combined) {
-        rails.push("package".to_owned());
-    }
-    rails
-}
-
 fn split(
     windows: &[Window],
     marks: &PhaseMarks,
     generation: Option<&Generation>,
     idle: Option<energy::Idle>,
     gross: Option<Joules>,
-    batch: Option<Duration>,
+    sampling: Sampling,
 ) -> SplitReport {
     let mut report = SplitReport {
         prefill_gross_j: None,
@@ -184,13 +216,12 @@ fn split(
     }
     let (prefill, decode) =
         (boundary.saturating_since(marks.request_sent), marks.last_token.saturating_since(boundary));
-    let interval = energy::sample_length(windows, marks.request_sent, marks.last_token).unwrap_or_default();
-    if !energy::prefill_can_be_split(prefill, interval, batch) {
+    let shortest = sampling.shortest_prefill();
+    if prefill < shortest {
         report.null_reason = Some(format!(
-            "prefill_too_short: {:.2} s is less than {} samples of {:.2} s",
+            "prefill_too_short: {:.2} s; with these samples it takes {:.2} s",
             prefill.as_secs_f64(),
-            energy::MIN_PREFILL_INTERVALS,
-            interval.as_secs_f64()
+            shortest.as_secs_f64()
         ));
         return report;
     }

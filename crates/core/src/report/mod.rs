@@ -16,6 +16,7 @@ use crate::suite::{Category, Suite};
 use crate::warning::WarningEntry;
 
 mod checksum;
+mod consistency;
 mod derive;
 mod energy;
 mod file;
@@ -100,7 +101,7 @@ pub struct Tool {
     pub version: String,
 }
 
-/// Means over the prompts; `null` where no prompt has the figure.
+/// Means over the whole answers; `null` where none has the figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Prompts that ran.
@@ -120,16 +121,18 @@ pub struct Summary {
     pub failed_prompts: u32,
     /// Mean time to the first token.
     pub avg_time_to_first_token_ms: Option<f64>,
-    /// Prompts that have a net energy.
+    /// Whole answers that have a net energy.
     pub prompts_with_net_energy: u32,
-    /// Net energy of these prompts, added up.
+    /// Net energy of these answers, added up.
     pub net_energy_j: Option<f64>,
-    /// Gross energy of all prompts that have one, added up.
+    /// Gross energy of all whole answers that have one, added up.
     pub gross_energy_j: Option<f64>,
-    /// Net energy over the generated tokens of the same prompts. The headline.
+    /// Net energy over the generated tokens of the same answers. The headline.
     pub net_energy_per_token_j: Option<f64>,
     /// Generated tokens for one watt hour, net: 3600 over the headline.
     pub tokens_per_wh: Option<f64>,
+    /// Why the four figures above are missing: they stand only for a whole suite.
+    pub null_reason: Option<String>,
 }
 
 /// One prompt.
@@ -294,6 +297,8 @@ pub struct EnergyReport {
     pub rails: Vec<String>,
     /// Energy from request sent to last token, by overlap with the measured windows.
     pub gross_j: Option<f64>,
+    /// Why there is no `gross_j`.
+    pub gross_null_reason: Option<String>,
     /// Energy above idle that the request caused, by padded integration. May be negative.
     pub net_j: Option<f64>,
     /// Part of `net_j` after the last token.
@@ -310,7 +315,7 @@ pub struct EnergyReport {
     pub idle_samples: u32,
     /// Period in which the counters behind the samples publish, where the samples show one (macOS 27).
     pub counter_batch_s: Option<f64>,
-    /// Pad on each side of the request.
+    /// Pad on each side of the request; whole samples are taken, and the nearest two on each side in any case.
     pub pad_s: Option<f64>,
     /// Samples that touch the request.
     pub inference_samples: u32,

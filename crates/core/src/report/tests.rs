@@ -16,7 +16,7 @@ fn to_json(report: &Report) -> Value {
 
 #[test]
 fn a_rectangle_of_power_gives_its_energy() {
-    let report = derive(&record_with(2));
+    let report = derive(&record_with(9));
     for prompt in &report.prompts {
         let seconds = INFERENCE.as_secs_f64();
         close(prompt.energy.net_j, LOAD_MW * 1e-3 * seconds);
@@ -29,8 +29,8 @@ fn a_rectangle_of_power_gives_its_energy() {
         close(prompt.energy.gross_j, parts);
         assert_eq!(prompt.warnings, [], "a clean run has no warnings");
     }
-    assert_eq!((report.summary.total_prompts, report.summary.planned_prompts), (2, 9));
-    close(report.summary.net_energy_j, 2.0 * LOAD_MW * 1e-3 * INFERENCE.as_secs_f64());
+    assert_eq!((report.summary.total_prompts, report.summary.planned_prompts), (9, 9));
+    close(report.summary.net_energy_j, 9.0 * LOAD_MW * 1e-3 * INFERENCE.as_secs_f64());
     assert!(!report.simulated);
 }
 
@@ -119,7 +119,17 @@ fn any_changed_figure_fails_verification_even_under_a_new_seal() {
         ("/prompts/0/inference_stats/completion_tokens", json!(500)),
         ("/prompts/0/power_consumption/baseline/avg_mw", json!(1.0)),
         ("/prompts/0/power_consumption/inference/sample_count", json!(7)),
-        ("/summary/net_energy_per_token_j", Value::Null),
+        ("/summary/avg_tokens_per_second", Value::Null),
+        ("/prompts/0/stream/timeline/sent_ns", json!(10_900_000_000_i64)),
+        ("/prompts/0/nonce", json!("zzzz")),
+        ("/prompts/0/prompt", json!("What is 3+3?")),
+        ("/prompts/1/id", json!("short-short")),
+        ("/prompts/0/response", json!("Four.")),
+        ("/end_reason", json!("completed")),
+        ("/interrupted", json!(false)),
+        ("/samples/60/elapsed_ns", json!(1)),
+        ("/segments/0/started_at", json!("2020-01-01T00:00:00Z")),
+        ("/settings/counter_batch_s", json!(-1.0)),
         ("/samples/60/combined_mw", json!(1_000.0)),
         ("/samples/60/start_ns", json!(0)),
         ("/prompts/0/marks/request_sent_ns", json!(9_000_000_000_i64)),
@@ -137,7 +147,7 @@ fn any_changed_figure_fails_verification_even_under_a_new_seal() {
 #[test]
 fn changed_text_breaks_the_seal() {
     let mut json = to_json(&derive(&record_with(1)));
-    json["prompts"][0]["response"] = json!("Five.");
+    json["prompts"][0]["response"] = json!("ten ".repeat(100));
     let tampered: Report = serde_json::from_value(json.clone()).unwrap();
     assert!(matches!(verify(&tampered, &json), Err(VerifyError::Checksum { .. })));
 }
@@ -160,4 +170,86 @@ fn another_model_that_answers_is_named() {
     record.header.model.key = "llama-70b".into();
     let report = derive(&record);
     assert_eq!(report.prompts[0].warnings[0].code, "other_model_answered");
+}
+
+#[test]
+fn totals_stand_for_a_whole_suite_only() {
+    let whole = derive(&record_with(9)).summary;
+    close(whole.net_energy_per_token_j, LOAD_MW * 1e-3 * INFERENCE.as_secs_f64() / TOKENS as f64);
+    assert_eq!(whole.null_reason, None);
+    let part = derive(&record_with(2)).summary;
+    assert_eq!((part.net_energy_j, part.net_energy_per_token_j, part.tokens_per_wh), (None, None, None));
+    assert!(part.null_reason.unwrap().starts_with("2 of 9 prompts"));
+    let mut failed = record_with(9);
+    let Outcome::Completed { generation } = failed.runs[4].outcome.clone() else { panic!("scripted") };
+    failed.runs[4].outcome = Outcome::Failed { message: "cut".into(), partial: Some(generation) };
+    let summary = derive(&failed).summary;
+    assert_eq!((summary.net_energy_per_token_j, summary.prompts_with_net_energy), (None, 8));
+}
+
+#[test]
+fn a_report_of_another_version_verifies_under_its_own_seal() {
+    let report = derive(&record_with(1));
+    let mut json = to_json(&report);
+    json["from_the_future"] = json!({"figure": 1});
+    json["prompts"][0]["inference_stats"]["reported"].as_object_mut().unwrap().remove("prompt_ms");
+    json["prompts"][0]["energy"]["split"]["null_reason"] = Value::Null;
+    json["checksum"] = json!(checksum(&json));
+    let read: Report = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(verify(&read, &json), Ok(()));
+}
+
+#[test]
+fn a_rail_that_was_rejected_does_not_count_as_zero() {
+    let mut record = record_with(1);
+    let middle =
+        record.samples.iter().position(|sample| sample.start >= record.runs[0].marks.request_sent).unwrap() + 4;
+    record.samples[middle].power.gpu = None;
+    record.samples[middle].power.combined = None;
+    let report = derive(&record);
+    let inference = &report.prompts[0].power_consumption.inference;
+    assert_eq!(inference.sample_count, 23, "one of the 24 samples has no power of the chip");
+    assert!(inference.min_mw.unwrap() > LOAD_MW / 4.0);
+    assert_eq!(report.prompts[0].energy.gross_j, None);
+    assert!(report.prompts[0].energy.gross_null_reason.is_some());
+}
+
+#[test]
+fn a_model_load_inside_the_request_voids_the_cost_of_a_token() {
+    let mut record = record_with(1);
+    let Outcome::Completed { generation } = &mut record.runs[0].outcome else { panic!("scripted") };
+    generation.reported.model_load_s = Some(3.2);
+    let report = derive(&record);
+    assert_eq!(report.prompts[0].energy.net_energy_per_token_j, None);
+    assert_eq!(report.prompts[0].warnings[0].code, "loaded_during_request");
+}
+
+#[test]
+fn batched_counters_beside_a_live_rail_are_found() {
+    let mut record = record_with(1);
+    let mut held = 0.0;
+    for (index, sample) in record.samples.iter_mut().enumerate() {
+        // the CPU's 200 mW are published every eighth sample, the GPU stays live
+        held += 200.0;
+        let cpu = if index % 8 == 7 { std::mem::take(&mut held) } else { 0.0 };
+        sample.power.cpu = Some(crate::units::Milliwatts(cpu));
+        let gpu = sample.power.gpu.unwrap();
+        sample.power.combined = Some(crate::units::Milliwatts(cpu + gpu.0));
+    }
+    let energy = &derive(&record).prompts[0].energy;
+    close(energy.counter_batch_s, 2.0);
+    close(energy.idle_power_mw, IDLE_MW);
+    assert!(energy.net_j.is_none_or(|net| (net - 120.0).abs() < 0.5), "{energy:?}");
+}
+
+#[test]
+fn pads_never_reach_into_another_request() {
+    let mut record = record_with(2);
+    // the second request follows a third of a second after the first one's last token
+    let first = record.runs[0].marks;
+    record.runs[0].marks.cooldown_end = first.last_token;
+    record.runs[1].marks.baseline_start = first.last_token;
+    record.runs[1].marks.request_sent = first.last_token + std::time::Duration::from_millis(300);
+    let energy = &derive(&record).prompts[1].energy;
+    assert_eq!(energy.net_j, None, "there is no pad: {energy:?}");
 }
