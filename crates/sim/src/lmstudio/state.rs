@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -159,14 +159,25 @@ impl State {
         Ok((self.registry().load_for_request(spec, config, ttl_s, raw_monotonic_ns()), seconds))
     }
 
-    /// Loads a model because the user asked for it; see [`State::load_for_request`].
+    /// Loads a model because the user asked for it; see [`State::load_for_request`]. As in LM Studio, a load that has begun
+    /// is finished even when the client has gone and this future is dropped.
     ///
     /// # Errors
-    /// When the scenario says that loads fail.
-    pub async fn load(&self, spec: &'static Spec, config: LoadConfig) -> Result<(Instance, f64), LoadFailure> {
-        let _one_at_a_time = self.loading.lock().await;
-        let seconds = self.pass_load_time(spec, |_| ()).await?;
-        Ok((self.registry().load(spec, config, raw_monotonic_ns()), seconds))
+    /// When the scenario says that loads fail, or the server is stopped.
+    pub async fn load(
+        self: &Arc<Self>,
+        spec: &'static Spec,
+        config: LoadConfig,
+    ) -> Result<(Instance, f64), LoadFailure> {
+        let (state, (sender, receiver)) = (Arc::clone(self), oneshot::channel());
+        lock(&self.tasks).spawn(async move {
+            let _one_at_a_time = state.loading.lock().await;
+            let passed = state.pass_load_time(spec, |_| ()).await;
+            let loaded = passed.map(|seconds| (state.registry().load(spec, config, raw_monotonic_ns()), seconds));
+            // a client that has gone needs no answer
+            let _ = sender.send(loaded);
+        });
+        receiver.await.unwrap_or_else(|_| Err(LoadFailure { message: "The server was stopped".to_owned() }))
     }
 
     async fn pass_load_time(&self, spec: &Spec, progress: impl Fn(f64)) -> Result<f64, LoadFailure> {
