@@ -418,6 +418,129 @@ async fn named_model_is_loaded_once_read_back_and_unloaded_only_if_it_was_ours()
     assert_eq!(server.count("/api/v1/models/load"), 1);
 }
 
+/// LM Studio that answers a load with `load` and its list, once a load was asked for, with `after`: the first list
+/// first, the last one from then on.
+async fn loading(load: Answer, after: Vec<Answer>) -> Server {
+    Server::start(move |request| {
+        let after_load = request.seen.iter().skip_while(|path| *path != "/api/v1/models/load");
+        let lists = after_load.clone().filter(|path| *path == "/api/v1/models").count();
+        match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/lmstudio-greeting") => Answer::json(200, &json!({"lmstudio": true})),
+            ("GET", "/api/v1/models") if after_load.count() > 0 => after[lists.min(after.len() - 1)].clone(),
+            ("GET", "/api/v1/models") => Answer::json(200, &v1_models()),
+            ("POST", "/api/v1/models/load") => load.clone(),
+            ("POST", "/api/v1/models/unload") => Answer::json(200, &json!({"instance_id": "?"})),
+            _ => Answer::text(200, UNKNOWN_ROUTE),
+        }
+    })
+    .await
+}
+
+fn loaded_plain() -> Answer {
+    let answer = json!({"type": "llm", "instance_id": "plain", "load_time_seconds": 2.5, "status": "loaded",
+        "load_config": {"context_length": 8192}});
+    Answer::json(200, &answer)
+}
+
+fn list_with(plain: Value) -> Answer {
+    let mut models = v1_models();
+    models["models"][1]["loaded_instances"] = plain;
+    Answer::json(200, &models)
+}
+
+/// Waits until what was abandoned is undone; the models that may have stayed.
+async fn undone(client: &Client) -> Vec<String> {
+    tokio::time::timeout(PATIENCE, client.undo_loads()).await.unwrap()
+}
+
+#[tokio::test]
+async fn loaded_model_is_used_as_it_was_announced_when_the_list_fails() {
+    let server = loading(loaded_plain(), vec![Answer::text(500, "oops")]).await;
+    let client = connect(&server).await;
+    let ours = client.select_model(Some("plain")).await.unwrap();
+    assert_eq!((ours.loaded_by_us, ours.load_time_s, ours.model.loaded), (true, Some(2.5), Some(true)));
+    assert_eq!((ours.model.instance_id.as_deref(), ours.model.context_length), (Some("plain"), Some(8192)));
+    assert!(!client.is_undoing_a_load());
+    client.release(&ours).await.unwrap();
+    assert_eq!(server.last_body("/api/v1/models/unload"), json!({"instance_id": "plain"}));
+}
+
+#[tokio::test]
+async fn abandoned_load_is_answered_and_then_unloaded() {
+    let mut answer = loaded_plain();
+    answer.pause_before_piece(0, Duration::from_millis(400));
+    let server = loading(answer, vec![Answer::nothing()]).await;
+    let client = connect(&server).await;
+    tokio::select! {
+        result = client.select_model(Some("plain")) => panic!("ended by itself: {result:?}"),
+        () = server.wait_for("/api/v1/models/load", PATIENCE) => {}
+    }
+    assert!(client.is_undoing_a_load());
+    assert_eq!(undone(&client).await, [""; 0]);
+    assert_eq!(server.last_body("/api/v1/models/unload"), json!({"instance_id": "plain"}));
+}
+
+#[tokio::test]
+async fn model_whose_caller_left_between_load_and_list_is_unloaded() {
+    let server = loading(loaded_plain(), vec![Answer::nothing()]).await;
+    let client = connect(&server).await;
+    // The lists before it are those of connecting and of choosing.
+    let listed_again = async {
+        while server.count("/api/v1/models") < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        result = client.select_model(Some("plain")) => panic!("ended by itself: {result:?}"),
+        () = listed_again => {}
+    }
+    assert_eq!(undone(&client).await, [""; 0]);
+    assert_eq!(server.last_body("/api/v1/models/unload"), json!({"instance_id": "plain"}));
+}
+
+#[tokio::test]
+async fn load_whose_answer_is_lost_is_found_in_the_list_and_unloaded() {
+    let cut = Answer::stream(vec!["{".into()]).cut_off();
+    let after = vec![
+        list_with(json!([])),
+        Answer::text(500, "busy"),
+        list_with(json!([{"id": "plain"}, {"id": "plain:2"}])),
+        list_with(json!([{"id": "plain:2"}])),
+    ];
+    let server = loading(cut, after).await;
+    let client = connect(&server).await;
+    let error = client.select_model(Some("plain")).await.unwrap_err();
+    assert!(matches!(error, LmError::Connection { .. }), "{error}");
+    assert_eq!(undone(&client).await, [""; 0]);
+    assert_eq!(server.count("/api/v1/models/unload"), 1, "not while two could be meant");
+    assert_eq!(server.last_body("/api/v1/models/unload"), json!({"instance_id": "plain:2"}));
+}
+
+#[tokio::test]
+async fn refused_load_leaves_nothing_to_undo() {
+    let refusal = json!({"error": {"type": "internal_error", "message": "engine"}});
+    let server = loading(Answer::json(500, &refusal), vec![list_with(json!([{"id": "plain"}]))]).await;
+    let client = connect(&server).await;
+    let error = client.select_model(Some("plain")).await.unwrap_err();
+    assert!(matches!(error, LmError::LoadFailed { .. }), "{error}");
+    assert!(!client.is_undoing_a_load());
+    assert_eq!(server.count("/api/v1/models/unload"), 0, "somebody else's");
+}
+
+#[tokio::test]
+async fn lm_studio_that_breaks_off_its_list_is_not_taken_for_an_older_one() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/lmstudio-greeting" => Answer::json(200, &json!({"lmstudio": true})),
+        "/api/v1/models" => Answer::stream(vec!["{\"models\":[".into()]).cut_off(),
+        "/api/v0/models" => Answer::json(200, &json!({"data": [{"id": "old", "type": "llm", "state": "loaded"}]})),
+        _ => Answer::text(200, UNKNOWN_ROUTE),
+    })
+    .await;
+    let error = Client::connect(options(&server), Clock::start()).await.unwrap_err();
+    assert!(matches!(error, LmError::Connection { .. }), "{error}");
+    assert_eq!(server.count("/api/v0/models"), 0);
+}
+
 #[tokio::test]
 async fn failed_loads_say_whether_memory_was_short() {
     let failed = async |status: u16, body: Value| {

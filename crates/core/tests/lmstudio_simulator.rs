@@ -31,7 +31,10 @@ reasoning_tokens = 6
 
 /// A simulator with further settings for the server and rules for its generations.
 async fn simulator(settings: &str, rules: &str) -> Handle {
-    let text = format!("[server]\nload_ms = 40\n{settings}\n{QUICK}\n{rules}");
+    let text = format!(
+        "[server]\n{}{settings}\n{QUICK}\n{rules}",
+        if settings.contains("load_ms") { "" } else { "load_ms = 40\n" }
+    );
     let config = Config { scenario: Scenario::parse(&text).unwrap(), ..Config::default() };
     serve(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).unwrap()
 }
@@ -239,6 +242,54 @@ async fn failed_load_names_the_shortage_of_memory() {
     let server = simulator(&format!("load_error = {message:?}"), "").await;
     let error = connect(&server).await.select_model(Some(THINKER)).await.unwrap_err();
     assert!(matches!(error, LmError::OutOfMemory { .. }), "{error}");
+}
+
+/// Instances that are loaded, as another client sees it.
+async fn loaded(server: &Handle) -> Vec<String> {
+    let models = connect(server).await.models().await.unwrap();
+    models.into_iter().filter_map(|model| model.instance_id).collect()
+}
+
+#[tokio::test]
+async fn load_whose_caller_has_gone_leaves_nothing_behind() {
+    let server = simulator("load_ms = 1500", "").await;
+    let client = connect(&server).await;
+    // A machine that stalls may not get as far as to the request in time; then nothing was cancelled.
+    for _ in 0..10 {
+        let given_up = tokio::time::timeout(Duration::from_millis(500), client.select_model(Some(THINKER))).await;
+        assert!(given_up.is_err(), "{given_up:?}");
+        if client.is_undoing_a_load() {
+            break;
+        }
+    }
+    assert!(client.is_undoing_a_load());
+    assert_eq!(client.undo_loads().await, [""; 0]);
+    assert!(!client.is_undoing_a_load());
+    assert_eq!(loaded(&server).await, [CHAT]);
+}
+
+#[tokio::test]
+async fn next_selection_waits_until_an_abandoned_load_is_undone() {
+    let server = simulator("load_ms = 1500", "").await;
+    let client = connect(&server).await;
+    let _ = tokio::time::timeout(Duration::from_millis(500), client.select_model(Some(THINKER))).await;
+    let selected = client.select_model(Some(THINKER)).await.unwrap();
+    assert!(selected.loaded_by_us, "not the one that is about to be unloaded");
+    assert_eq!(loaded(&server).await, [CHAT, THINKER]);
+    client.release(&selected).await.unwrap();
+    assert_eq!(loaded(&server).await, [CHAT]);
+}
+
+#[tokio::test]
+async fn load_that_ends_after_its_time_limit_is_unloaded() {
+    let server = simulator("load_ms = 2000", "").await;
+    let limits = ClientOptions { total_timeout: Duration::from_millis(500), ..options(server.base_url()) };
+    let client = Client::connect(limits, Clock::start()).await.unwrap();
+    let error = client.select_model(Some(THINKER)).await.unwrap_err();
+    assert!(matches!(error, LmError::Timeout { waiting: Waiting::ModelLoad, .. }), "{error}");
+    assert_eq!(loaded(&server).await, [CHAT], "it is not there yet");
+    assert_eq!(client.undo_loads().await, [""; 0]);
+    assert_eq!(loaded(&server).await, [CHAT]);
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! The client: asks a server what it is and what it has, loads and unloads. Thin; every decision and every parser is
-//! in the pure modules beside it. Generations are in `generate`.
+//! in the pure modules beside it. Generations are in `generate`, loads over v1 and what undoes them in `load`.
 
 mod generate;
+mod load;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
 
+use self::load::Undoing;
 use super::detect::{Detection, Maker, Probe, Step};
 use super::error::{BadBody, LmError, Waiting};
 use super::http::{Http, Reply};
@@ -79,7 +81,7 @@ pub struct SelectedModel {
 /// A connection to one server over one API, fixed for the client's life.
 #[derive(Debug)]
 pub struct Client {
-    http: Http,
+    http: Arc<Http>,
     clock: Clock,
     options: ClientOptions,
     api: Api,
@@ -87,6 +89,7 @@ pub struct Client {
     app_version: Option<String>,
     /// Models of the last listing: what a request may ask of them, and what an error can offer.
     known: Mutex<Vec<Model>>,
+    undoing: Undoing,
 }
 
 impl Client {
@@ -94,12 +97,14 @@ impl Client {
     ///
     /// # Errors
     /// [`LmError::BadUrl`], [`LmError::NotRunning`], [`LmError::WrongServer`], [`LmError::TokenNeeded`],
-    /// [`LmError::TokenRefused`], [`LmError::NotReady`], [`LmError::Http`].
+    /// [`LmError::TokenRefused`], [`LmError::NotReady`], [`LmError::Http`]; [`LmError::Timeout`] and
+    /// [`LmError::Connection`] when LM Studio greets and then does not list its models.
     pub async fn connect(options: ClientOptions, clock: Clock) -> Result<Self, LmError> {
-        let http = Http::new(&options)?;
+        let http = Arc::new(Http::new(&options)?);
         let (api, maker, body) = detect(&http, options.connect_timeout).await?;
-        let mut client =
-            Self { http, clock, options, api, maker, app_version: None, known: Mutex::new(parse_models(api, &body)?) };
+        let known = Mutex::new(parse_models(api, &body)?);
+        let undoing = Undoing::default();
+        let mut client = Self { http, clock, options, api, maker, app_version: None, known, undoing };
         match maker {
             Maker::LmStudio => client.app_version = client.find_app_version().await,
             Maker::Other if client.props().await.is_some() => client.maker = Maker::LlamaCpp,
@@ -164,11 +169,15 @@ impl Client {
 
     /// Chooses the model named `key` (key, instance, or a unique part of one), or the loaded one. On v1 a model that
     /// is not loaded is loaded now and its context read back; on v0 one tiny request makes the server load it.
-    /// If the returned future is dropped while the server loads, the server goes on loading.
+    ///
+    /// When this future is dropped, or fails, while a v1 server loads, the model is unloaded again in the background:
+    /// wait for it with [`Client::undo_loads`]. The next selection waits by itself. A v0 server unloads it by its own
+    /// idle limit.
     ///
     /// # Errors
     /// See [`models::choose`]; [`LmError::OutOfMemory`] and [`LmError::LoadFailed`] when loading fails.
     pub async fn select_model(&self, key: Option<&str>) -> Result<SelectedModel, LmError> {
+        self.undoing.wait().await; // or a model might be chosen that is about to be unloaded
         let listed = self.models().await?;
         if let (Some(key), Api::Openai, []) = (key, self.api, listed.as_slice()) {
             // A server that lists nothing may still answer to a name.
@@ -177,7 +186,7 @@ impl Client {
         }
         let choice = models::choose(&listed, key)?;
         match (choice.model.loaded, self.api) {
-            (Some(false), Api::LmstudioV1) => self.load(choice.model).await,
+            (Some(false), Api::LmstudioV1) => self.load(choice.model, &listed).await,
             (Some(false), Api::LmstudioV0) => self.load_by_asking(choice.model).await,
             _ => Ok(SelectedModel {
                 model: choice.model,
@@ -188,32 +197,11 @@ impl Client {
         }
     }
 
-    async fn load(&self, model: Model) -> Result<SelectedModel, LmError> {
-        let body = v1::LoadBody { model: &model.key, echo_load_config: true };
-        let reply = self.http.post(V1_LOAD, &body, self.options.total_timeout, Waiting::ModelLoad).await?;
-        let answer = match self.accepted(reply, V1_LOAD, &model.key) {
-            Err(LmError::Http { message, .. } | LmError::NotReady { message }) => {
-                return Err(LmError::LoadFailed { key: model.key, message });
-            }
-            other => other?,
-        };
-        let loaded = v1::parse_loaded(&answer).map_err(|problem| bad(V1_LOAD, problem))?;
-        // What was allocated can differ from what was asked for, so the list has the last word.
-        let listed = self.models().await?;
-        let found = listed.into_iter().find(|model| model.instance_id.as_ref() == Some(&loaded.instance_id));
-        let model = found.unwrap_or(Model {
-            instance_id: Some(loaded.instance_id),
-            loaded: Some(true),
-            context_length: loaded.context_length,
-            ..model
-        });
-        Ok(SelectedModel { model, loaded_by_us: true, load_time_s: loaded.load_time_s, others_loaded: Vec::new() })
-    }
-
     async fn load_by_asking(&self, model: Model) -> Result<SelectedModel, LmError> {
         self.tiny_call(&model.key).await?;
-        let listed = self.models().await?;
-        let model = listed.into_iter().find(|listed| listed.key == model.key).unwrap_or(model);
+        let listed = self.models().await.unwrap_or_default();
+        let found = listed.into_iter().find(|listed| listed.key == model.key);
+        let model = found.unwrap_or(Model { loaded: Some(true), ..model });
         Ok(SelectedModel { model, loaded_by_us: true, load_time_s: None, others_loaded: Vec::new() })
     }
 
@@ -324,13 +312,13 @@ async fn detect(http: &Http, connect_timeout: Duration) -> Result<(Api, Maker, V
     let mut probe = Probe::Greeting;
     loop {
         let limit = if probe == Probe::Greeting { connect_timeout + GREETING_LIMIT } else { QUESTION_LIMIT };
-        let reply = match http.get(probe.path(), limit).await {
-            Ok(reply) => Some(reply),
+        let answer = match http.get(probe.path(), limit).await {
             Err(error @ LmError::NotRunning { .. }) => return Err(error),
-            Err(_) => None,
+            answer => answer,
         };
+        let reply = answer.as_ref().ok();
         let url = || http.base().to_owned();
-        match detection.answer(probe, reply.as_ref().map(|reply| (reply.status, reply.body.as_slice()))) {
+        match detection.answer(probe, reply.map(|reply| (reply.status, reply.body.as_slice()))) {
             Step::Ask(next) => probe = next,
             Step::Found(api, maker) => {
                 let body = reply.map_or(Value::Null, |reply| parse_json(&reply.body).unwrap_or(Value::Null));
@@ -342,6 +330,7 @@ async fn detect(http: &Http, connect_timeout: Duration) -> Result<(Api, Maker, V
             Step::TokenWanted(_) => return Err(LmError::TokenNeeded { url: url() }),
             Step::NotReady(message) => return Err(LmError::NotReady { message }),
             Step::Failed(status, message) => return Err(LmError::Http { status, message }),
+            Step::Unanswered => answer.map(drop)?, // the error that kept the answer away
             Step::Unknown(found) => return Err(LmError::WrongServer { url: url(), found }),
         }
     }

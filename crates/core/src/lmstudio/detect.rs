@@ -1,7 +1,8 @@
 //! Which API a server speaks, decided by the shape of its answers. Pure: the caller does the asking.
 //!
 //! A status proves nothing, since LM Studio answers 200 to routes that it does not have. A request for a token ends
-//! the search: falling back to an older API would only fail later and less clearly.
+//! the search, and so does a failure or silence of what is known to be LM Studio: falling back to an older API would
+//! only fail later and less clearly, or measure less than it could.
 
 use serde_json::Value;
 
@@ -59,6 +60,8 @@ pub enum Step {
     NotReady(String),
     /// LM Studio itself failed: status and words. Falling back would hide it.
     Failed(u16, String),
+    /// LM Studio itself gave no answer; the caller knows why. Falling back would hide it.
+    Unanswered,
     /// No API that we speak; what the last answer was.
     Unknown(String),
 }
@@ -76,7 +79,7 @@ impl Detection {
         Self::default()
     }
 
-    /// Takes the answer to `probe`: status and body, or `None` if none came in time.
+    /// Takes the answer to `probe`: status and body, or `None` if none came in time, or not all of it.
     pub fn answer(&mut self, probe: Probe, reply: Option<(u16, &[u8])>) -> Step {
         let next = match probe {
             Probe::Greeting => Some(Probe::V1Models),
@@ -86,6 +89,9 @@ impl Detection {
         };
         let otherwise = |found: String| next.map_or(Step::Unknown(found), Step::Ask);
         let Some((status, bytes)) = reply else {
+            if self.is_lm_studio {
+                return Step::Unanswered;
+            }
             return otherwise(format!("no answer to GET {}", probe.path()));
         };
         let body = serde_json::from_slice(bytes).unwrap_or(Value::Null);
@@ -196,6 +202,17 @@ mod tests {
     fn failure_of_lm_studio_is_not_hidden_by_an_older_api() {
         let step = search(&[Some((200, GREETING)), Some((500, br#"{"error":"boom"}"#)), Some((200, V0))]);
         assert_eq!(step, Step::Failed(500, "boom".into()));
+    }
+
+    #[test]
+    fn silence_of_lm_studio_is_not_hidden_by_an_older_api() {
+        assert_eq!(search(&[Some((200, GREETING)), None, Some((200, V0))]), Step::Unanswered);
+        assert_eq!(
+            search(&[Some((200, GREETING)), Some((200, NO_ROUTE)), None, Some((200, OPENAI))]),
+            Step::Unanswered
+        );
+        let step = search(&[Some((404, b"")), None, None, Some((200, OPENAI))]);
+        assert_eq!(step, Step::Found(Api::Openai, Maker::LlamaCpp), "others may drop what they don't know");
     }
 
     #[test]
