@@ -129,41 +129,58 @@ pub fn parse_loaded(body: &Value) -> Result<Loaded, BadBody> {
     })
 }
 
-/// What one event of a stream says. Unknown events say nothing.
+/// What one event of a stream says. Unknown events say nothing, whatever their data.
 ///
 /// # Errors
-/// [`BadBody`] when the data is no JSON, or `chat.end` has no result.
+/// [`BadBody`] when the data of a known or nameless event is no JSON, or `chat.end` has no result.
 pub fn parse_event(event: &SseEvent) -> Result<Vec<Fact>, BadBody> {
     if event.data.trim() == "[DONE]" {
         return Ok(Vec::new()); // not documented here; the stream's end is `chat.end`
     }
-    let data = payload::parse_json(event.data.as_bytes())?;
     // Some events have been seen with `{}` as data, so the name comes from the `event:` line first.
-    let name = event.name.as_deref().or_else(|| text(&data, "type"));
-    let delta = |kind| vec![Fact::Delta(kind, owned_text(&data, "content").unwrap_or_default())];
-    Ok(match name {
-        Some("chat.start") => owned_text(&data, "model_instance_id").map(Fact::AnsweredBy).into_iter().collect(),
-        Some("model_load.end") => vec![Fact::ModelLoaded(number(&data, "load_time_seconds"))],
-        Some("prompt_processing.start") => vec![Fact::PrefillStarted],
-        Some("prompt_processing.progress") => {
-            number(&data, "progress").map(Fact::PrefillProgress).into_iter().collect()
+    let read = match event.name.as_deref().map(reader) {
+        Some(None) => return Ok(Vec::new()),
+        Some(known) => known,
+        None => None,
+    };
+    let data = payload::parse_json(event.data.as_bytes())?;
+    match (read, text(&data, "type")) {
+        (Some(read), _) => read(&data),
+        (None, Some(name)) => reader(name).map_or(Ok(Vec::new()), |read| read(&data)),
+        (None, None) => Ok(error_in(&data).map(Fact::Failed).into_iter().collect()),
+    }
+}
+
+type Reader = fn(&Value) -> Result<Vec<Fact>, BadBody>;
+
+/// What reads the data of an event; `None` for events that nothing here needs.
+fn reader(name: &str) -> Option<Reader> {
+    fn content(data: &Value) -> String {
+        owned_text(data, "content").unwrap_or_default()
+    }
+    Some(match name {
+        "chat.start" => |data| Ok(owned_text(data, "model_instance_id").map(Fact::AnsweredBy).into_iter().collect()),
+        "model_load.end" => |data| Ok(vec![Fact::ModelLoaded(number(data, "load_time_seconds"))]),
+        "prompt_processing.start" => |_| Ok(vec![Fact::PrefillStarted]),
+        "prompt_processing.progress" => {
+            |data| Ok(number(data, "progress").map(Fact::PrefillProgress).into_iter().collect())
         }
-        Some("prompt_processing.end") => vec![Fact::PrefillEnded],
-        Some("reasoning.delta") => delta(DeltaKind::Reasoning),
-        Some("message.delta") => delta(DeltaKind::Message),
-        Some("reasoning.end") => vec![Fact::PartEnded(DeltaKind::Reasoning)],
-        Some("message.end") => vec![Fact::PartEnded(DeltaKind::Message)],
-        Some("error") => {
-            vec![Fact::Failed(error_in(&data).unwrap_or_else(|| payload::refusal_in(event.data.as_bytes())))]
-        }
-        Some("chat.end") => {
+        "prompt_processing.end" => |_| Ok(vec![Fact::PrefillEnded]),
+        "reasoning.delta" => |data| Ok(vec![Fact::Delta(DeltaKind::Reasoning, content(data))]),
+        "message.delta" => |data| Ok(vec![Fact::Delta(DeltaKind::Message, content(data))]),
+        "reasoning.end" => |_| Ok(vec![Fact::PartEnded(DeltaKind::Reasoning)]),
+        "message.end" => |_| Ok(vec![Fact::PartEnded(DeltaKind::Message)]),
+        "error" => |data| {
+            let message = error_in(data).unwrap_or_else(|| payload::refusal_in(data.to_string().as_bytes()));
+            Ok(vec![Fact::Failed(message)])
+        },
+        "chat.end" => |data| {
             let result = data.get("result").ok_or(BadBody::WrongShape { expected: "`result` in chat.end" })?;
             let mut facts = parse_answer(result);
             facts.push(Fact::Ended);
-            facts
-        }
-        None => error_in(&data).map(Fact::Failed).into_iter().collect(),
-        Some(_) => Vec::new(),
+            Ok(facts)
+        },
+        _ => return None,
     })
 }
 
@@ -190,4 +207,37 @@ pub fn parse_answer(result: &Value) -> Vec<Fact> {
     }));
     facts.push(Fact::WholeText { text: part("message"), reasoning_text: part("reasoning") });
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(name: Option<&str>, data: &str) -> SseEvent {
+        SseEvent { name: name.map(str::to_owned), data: data.to_owned() }
+    }
+
+    #[test]
+    fn unknown_events_are_ignored_whatever_their_data() {
+        for data in ["", "keep going", "{\"type\":", "{}", "{\"type\":\"message.delta\",\"content\":\"x\"}"] {
+            assert_eq!(parse_event(&event(Some("tool_call.name"), data)).unwrap(), [], "{data}");
+        }
+        assert_eq!(parse_event(&event(None, r#"{"type":"tool_call.name"}"#)).unwrap(), []);
+    }
+
+    #[test]
+    fn damaged_data_of_a_known_or_nameless_event_is_an_error() {
+        for name in [Some("message.delta"), Some("message.end"), None] {
+            let result = parse_event(&event(name, "{\"content\":"));
+            assert!(matches!(result, Err(BadBody::NotJson { .. })), "{name:?}: {result:?}");
+        }
+        assert!(matches!(parse_event(&event(Some("chat.end"), "{}")), Err(BadBody::WrongShape { .. })));
+    }
+
+    #[test]
+    fn name_comes_from_the_event_line_first_and_from_the_type_second() {
+        assert_eq!(parse_event(&event(Some("prompt_processing.end"), "{}")).unwrap(), [Fact::PrefillEnded]);
+        let typed = event(None, r#"{"type":"message.delta","content":"x"}"#);
+        assert_eq!(parse_event(&typed).unwrap(), [Fact::Delta(DeltaKind::Message, "x".into())]);
+    }
 }
