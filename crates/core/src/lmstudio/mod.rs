@@ -154,7 +154,7 @@ impl Timeline {
 pub struct TokenCounts {
     /// Templated prompt, system prompt included.
     pub prompt: Option<u64>,
-    /// Of these, taken from the server's cache and not computed.
+    /// Of these, taken from the server's cache and not computed. LM Studio never tells: `None` there, not 0.
     pub prompt_cached: Option<u64>,
     /// All generated tokens: reasoning, answer, and on LM Studio and llama.cpp the end token.
     pub output: Option<u64>,
@@ -165,7 +165,7 @@ pub struct TokenCounts {
 /// Speeds and times that the server reported about itself. Kept beside ours, never mixed with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportedStats {
-    /// Decode rate, tokens per second.
+    /// Decode rate, tokens per second; the time before the first token is not in it.
     pub tokens_per_second: Option<f64>,
     /// Time to the first token, in milliseconds; model load excluded.
     pub ttft_ms: Option<f64>,

@@ -46,13 +46,18 @@ pub fn prefill_end(generation: &Generation) -> Option<MonotonicTime> {
     told.or(first_token)
 }
 
-/// Prompt tokens that had to be computed. Cached tokens are taken off where the server tells them.
+/// Prompt tokens that had to be computed: those of the prompt, less the cached ones where the server tells them.
+///
+/// A server that does not tell is taken to have cached none, and LM Studio never tells, on any of its REST routes. What
+/// it took from its cache is then counted as computed: this and the prefill rates come out too high. Only a prompt whose
+/// beginning is new to the server (a nonce) makes the assumption good, for all but the chat template before the nonce.
 #[must_use]
 pub fn computed_prompt_tokens(generation: &Generation) -> Option<u64> {
     generation.tokens.prompt?.checked_sub(generation.tokens.prompt_cached.unwrap_or(0))
 }
 
 /// Prefill rate in tokens per second between the server's prefill events. `None` on APIs that do not show the prefill.
+/// Over the tokens of [`computed_prompt_tokens`], so it is too high where a cache is used and not told of.
 #[must_use]
 pub fn prefill_tokens_per_second(generation: &Generation) -> Option<f64> {
     rate_since(generation, generation.timeline.prefill_start?, prefill_end(generation)?)
