@@ -50,7 +50,7 @@ pub async fn run(arguments: &BenchArguments) -> Result<Code, Failure> {
     plan.check_outputs()?;
     let mut connected = interrupts.or(server::connect(arguments, &plan)).await?;
     let result = with_model(&mut plan, &mut connected, &mut interrupts).await;
-    connected.close().await;
+    connected.close(&mut interrupts).await;
     result
 }
 

@@ -11,6 +11,7 @@ use super::demo::{DemoServer, Stage};
 use super::plan::Plan;
 use crate::args::{BenchArguments, SourceChoice};
 use crate::exit::{Code, Failure, even_unread};
+use crate::interrupts::Interrupts;
 use crate::sources::Power;
 use crate::{models, output, sources};
 
@@ -151,8 +152,20 @@ impl Connected {
         self.demo.is_some()
     }
 
-    /// Ends a server that was started here.
-    pub async fn close(self) {
+    /// Leaves the server as it was found: a model whose load was interrupted is unloaded, which can take as long as the
+    /// load; another signal leaves at once. Ends a server that was started here.
+    pub async fn close(self, interrupts: &mut Interrupts) {
+        if self.client.is_undoing_a_load() {
+            output::note("note: waiting for the server to load the model, to unload it again; Ctrl-C leaves it loaded");
+            tokio::select! {
+                left_loaded = self.client.undo_loads() => {
+                    for key in left_loaded {
+                        output::note(&format!("note: {key} may be loaded still; unload it in LM Studio"));
+                    }
+                }
+                _ = interrupts.next() => {}
+            }
+        }
         if let Some(server) = self.demo {
             server.stop().await;
         }
