@@ -36,8 +36,11 @@ debian_toolchain() {
     touch "$darwin_dir/use-debian"
 }
 
+# a network that answers nothing must not hold up the fallback (a Mac has no timeout, and needs none)
+bounded() { if command -v timeout >/dev/null; then timeout 300 "$@"; else "$@"; fi; }
+
 rm -f "$darwin_dir/use-debian"
 if [[ -n ${JOULEBAR_DARWIN_DEBIAN:-} ]] \
-    || ! (cd "$root" && rustup target add aarch64-apple-darwin x86_64-apple-darwin >&2); then
+    || ! (cd "$root" && bounded rustup target add aarch64-apple-darwin x86_64-apple-darwin >&2); then
     debian_toolchain
 fi
