@@ -78,7 +78,8 @@ fn shorten(id: &str) -> String {
 fn summary(report: &Report) -> String {
     let summary = &report.summary;
     let Some(cost) = summary.net_energy_per_token_j else {
-        return "— J/token: no prompt has a net energy; the warnings say why.".to_owned();
+        let reason = summary.null_reason.as_deref().unwrap_or("no prompt has a net energy; the warnings say why");
+        return format!("— J/token: {reason}.");
     };
     let facts = [
         Some(format!("{} J/token net ({})", format::energy_per_token(cost), scope(report))),
