@@ -18,8 +18,10 @@ const BOUNDARY_SIGNAL: libc::c_int = libc::SIGINFO;
 #[cfg(not(target_os = "macos"))]
 const BOUNDARY_SIGNAL: libc::c_int = libc::SIGUSR1;
 
-/// Highest descriptor that is looked for when inherited ones are closed.
-const LAST_DESCRIPTOR: u64 = 65_536;
+/// Where the system lists a process's open descriptors, one entry each.
+const DESCRIPTORS: &str = "/dev/fd";
+/// Highest descriptor that is looked for where they are not listed.
+const LAST_DESCRIPTOR: RawFd = 65_536;
 const MAX_DESCRIPTORS: libc::rlim_t = 256;
 
 /// The system's monotonic clock, since its own origin: `CLOCK_UPTIME_RAW` on macOS, `CLOCK_MONOTONIC` elsewhere.
@@ -55,23 +57,25 @@ pub fn take_root() -> bool {
 }
 
 /// Leaves behind whatever the process was started with: open descriptors, environment, working directory, creation
-/// mask, core dumps. Call it first, while there is one thread.
+/// mask, blocked signals, core dumps. Call it first, while there is one thread.
 ///
 /// # Errors
 /// Fails when `/` can't be entered.
 pub fn tidy_process() -> io::Result<()> {
     std::env::set_current_dir("/")?;
+    for descriptor in inherited_descriptors() {
+        // SAFETY: nothing here has opened any descriptor yet: std keeps none beyond 2.
+        unsafe { libc::close(descriptor) };
+    }
     let mut descriptors = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointers are to live rlimits; closing descriptors is sound because nothing has opened any yet:
-    // std keeps none beyond 2.
+    // SAFETY: the pointers are to live values or null; a zeroed sigset is a valid place for an empty one.
     unsafe {
+        let mut no_signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut no_signals);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const no_signals, std::ptr::null_mut());
         libc::umask(0o077);
         libc::setrlimit(libc::RLIMIT_CORE, &raw const descriptors);
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut descriptors) == 0 {
-            let last = RawFd::try_from(descriptors.rlim_cur.min(LAST_DESCRIPTOR)).unwrap_or(RawFd::MAX);
-            for descriptor in 3..last {
-                libc::close(descriptor);
-            }
             descriptors.rlim_cur = descriptors.rlim_max.min(MAX_DESCRIPTORS);
             descriptors.rlim_max = descriptors.rlim_cur;
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const descriptors);
@@ -82,6 +86,15 @@ pub fn tidy_process() -> io::Result<()> {
         unsafe { std::env::remove_var(name) };
     }
     Ok(())
+}
+
+/// What is open besides input, output and errors. The limit on descriptors says nothing about it: one may have been
+/// opened before the limit was lowered.
+fn inherited_descriptors() -> Vec<RawFd> {
+    let Ok(entries) = std::fs::read_dir(DESCRIPTORS) else { return (3..LAST_DESCRIPTOR).collect() };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    // the one that the list itself was read from is closed by then
+    names.filter_map(|name| name.to_str()?.parse().ok()).filter(|descriptor| *descriptor > 2).collect()
 }
 
 /// Makes reads and writes return at once instead of waiting.

@@ -10,6 +10,8 @@
 mod common;
 
 use std::fs;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -17,6 +19,8 @@ use common::{Client, assert_no_children, hello, hostile_frames, start, wait_unti
 use joulebar_wire::{ErrorCode, Reply, Request, Sampler};
 use tempfile::TempDir;
 
+/// A descriptor that nobody expects to be open.
+const HIDDEN: RawFd = 700;
 const HELPER: &str = env!("CARGO_BIN_EXE_joulebar-helper");
 
 /// A directory with a program called powermetrics that leaves a trace when it is run.
@@ -111,6 +115,35 @@ fn no_message_and_no_environment_makes_it_run_another_program() {
         });
     }
     assert!(!directory.path().join("was-run").exists());
+}
+
+#[test]
+fn blocked_signals_and_hidden_descriptors_of_whoever_starts_it_are_left_behind() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let inherited = writer.as_raw_fd();
+    let mut command = Command::new(HELPER);
+    // SAFETY: these calls may be made between fork and exec; the pointers are to live values or null, and the
+    // descriptor is open, since `writer` outlives the start.
+    unsafe {
+        command.pre_exec(move || {
+            let mut signals: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&raw mut signals);
+            let blocked = libc::sigprocmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut()) == 0;
+            // opened first, then the limit falls below it
+            let low = libc::rlimit { rlim_cur: 64, rlim_max: 1024 };
+            let hidden =
+                libc::dup2(inherited, HIDDEN) == HIDDEN && libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) == 0;
+            if blocked && hidden { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
+    let mut client = Client::start(command.arg("stdio"));
+    client.ask(&Request::Ping { n: 3 });
+    assert!(matches!(client.next_control(), Reply::Error { code: ErrorCode::BadRequest, .. }), "it runs");
+    let helper = client.helper.id();
+    let targets: Vec<_> = fs::read_dir(format!("/proc/{helper}/fd")).unwrap().flatten().collect();
+    assert!(targets.iter().all(|entry| entry.file_name() != HIDDEN.to_string().as_str()), "{targets:?}");
+    assert!(Command::new("/bin/kill").args(["-TERM", &helper.to_string()]).status().unwrap().success());
+    assert_eq!(client.wait().0.code(), Some(0));
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use joulebar_helper::program::{Plan, Tool};
 use joulebar_helper::session::{
-    Action, ChildId, ChildSignal, Config, EXIT_GRACE, Event, Exit, MAX_REPLIES_IN_FLIGHT, PeerId, Rights, Session,
+    Action, ChildId, ChildSignal, Config, EXIT_GRACE, Event, Exit, MAX_REPLIES_IN_FLIGHT, PeerId, Rights,
+    SETTLED_AFTER, SIGNALS_AFTER, STOP_GRACE, Session,
 };
 use joulebar_wire::frame::{ReplyDecoder, encode_request};
-use joulebar_wire::limits::{MAX_DETAIL_CHARS, MAX_DOCUMENT_BYTES};
+use joulebar_wire::limits::{HELLO_DEADLINE, MAX_DETAIL_CHARS, MAX_DOCUMENT_BYTES};
 use joulebar_wire::{ErrorCode, IntervalMs, Reply, Request, Sampler, Samplers, StopReason};
 
 const ANN: PeerId = PeerId(1);
@@ -124,10 +125,11 @@ impl Rig {
     fn pass(&mut self, time: Duration) -> Vec<Did> {
         let until = self.now + time;
         let mut done = Vec::new();
-        while let Some(deadline) = self.session.deadline(self.now).filter(|deadline| *deadline <= until) {
-            assert!(deadline > self.now, "a deadline that is over would never let the transport rest");
-            self.now = deadline;
+        while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= until) {
+            self.now = self.now.max(deadline);
             done.extend(self.does(Event::Tick));
+            let next = self.session.deadline();
+            assert!(next.is_none_or(|next| next > self.now), "what is over would never let the transport rest");
         }
         self.now = until;
         done.extend(self.does(Event::Tick));
@@ -198,6 +200,35 @@ fn started_comes_without_a_document_once_the_child_has_accepted_its_arguments() 
     rig.ask(ANN, &start_of(7, 60_000, &[Sampler::Thermal]));
     assert_eq!(rig.pass(ms(249)), []);
     assert_eq!(rig.pass(ms(1)), [Did::Sent(ANN, started(7, 60_000, &[Sampler::Thermal]))]);
+}
+
+#[test]
+fn what_falls_due_between_an_event_and_the_wait_is_not_forgotten() {
+    let just_before = |rig: &mut Rig, due: Duration| {
+        rig.now = due - Duration::from_nanos(1);
+        assert_eq!(rig.does(Event::Tick), []);
+        assert_eq!(rig.session.deadline(), Some(due));
+        rig.now = due + Duration::from_nanos(1);
+        rig.does(Event::Tick)
+    };
+    let mut rig = Rig::new();
+    rig.does(Event::Connected { peer: ANN });
+    let hello_due = rig.now + HELLO_DEADLINE;
+    assert_eq!(errors(&just_before(&mut rig, hello_due)), [ErrorCode::BadRequest]);
+
+    let mut rig = Rig::greeted();
+    let since = rig.now;
+    rig.ask(ANN, &start(7, 60_000));
+    let did = just_before(&mut rig, since + SETTLED_AFTER);
+    assert!(matches!(did[..], [Did::Sent(_, Reply::Started { .. })]), "{did:?}");
+    rig.ask(ANN, &Request::Mark { id: 7, n: 1 });
+    let did = just_before(&mut rig, since + SIGNALS_AFTER);
+    assert_eq!(did[0], Did::Signalled(0, ChildSignal::Boundary));
+    let did = rig.ask(ANN, &Request::Stop { id: 7 });
+    assert_eq!(did, [Did::Signalled(0, ChildSignal::Terminate)]);
+    let kill_due = rig.now + STOP_GRACE;
+    assert_eq!(just_before(&mut rig, kill_due), [Did::Signalled(0, ChildSignal::Kill)]);
+    assert_eq!(rig.session.deadline(), None);
 }
 
 #[test]

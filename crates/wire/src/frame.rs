@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::de::{DeserializeOwned, Error as _};
+
 use crate::limits::{MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES};
 use crate::message::{Reply, Request};
 
@@ -118,7 +120,7 @@ impl ReplyDecoder {
 /// # Errors
 /// [`WireError::Malformed`] for anything that is not exactly one known message.
 pub fn parse_request(frame: &[u8]) -> Result<Request, WireError> {
-    serde_json::from_slice(frame).map_err(WireError::Malformed)
+    parse(frame)
 }
 
 /// Reads the JSON of a reply.
@@ -126,6 +128,14 @@ pub fn parse_request(frame: &[u8]) -> Result<Request, WireError> {
 /// # Errors
 /// [`WireError::Malformed`] for anything that is not exactly one known message.
 pub fn parse_reply(frame: &[u8]) -> Result<Reply, WireError> {
+    parse(frame)
+}
+
+fn parse<T: DeserializeOwned>(frame: &[u8]) -> Result<T, WireError> {
+    // serde would take the fields in an array as well, without their names
+    if frame.first() != Some(&b'{') {
+        return Err(WireError::Malformed(serde_json::Error::custom("not an object")));
+    }
     serde_json::from_slice(frame).map_err(WireError::Malformed)
 }
 
@@ -276,6 +286,17 @@ mod tests {
     fn deep_json_is_an_error_and_not_a_stack_overflow() {
         let frame = format!("{{\"t\":\"ping\",\"n\":{}", "[".repeat(4000));
         assert!(matches!(parse_request(frame.as_bytes()), Err(WireError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_message_is_an_object_and_never_an_array_of_its_values() {
+        for frame in [r#"["hello",1,"x"]"#, r#"[{"t":"ping","n":1}]"#, r#" ["ping",1]"#, r#" {"t":"ping","n":1}"#, ""] {
+            assert!(matches!(parse_request(frame.as_bytes()), Err(WireError::Malformed(_))), "{frame}");
+        }
+        for frame in [r#"["pong",1]"#, r#"["stopped",7,"client"]"#] {
+            assert!(matches!(parse_reply(frame.as_bytes()), Err(WireError::Malformed(_))), "{frame}");
+        }
+        assert_eq!(parse_request(br#"{"t":"ping","n":1}"#).unwrap(), Request::Ping { n: 1 });
     }
 
     #[test]

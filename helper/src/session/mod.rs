@@ -51,6 +51,8 @@ pub struct Session {
     shutdown_since: Option<Duration>,
     exit_status: u8,
     has_exited: bool,
+    /// Everything that was due until then is done.
+    served_until: Duration,
 }
 
 impl Session {
@@ -66,6 +68,7 @@ impl Session {
             shutdown_since: None,
             exit_status: 0,
             has_exited: false,
+            served_until: Duration::ZERO,
         }
     }
 
@@ -118,11 +121,14 @@ impl Session {
         self.actions.pop_front()
     }
 
-    /// When a [`Event::Tick`] is needed at the latest, if nothing else happens.
+    /// When a [`Event::Tick`] is needed at the latest, if nothing else happens. May be over already when it is asked for:
+    /// time went on since the last event, and nobody has served it.
     #[must_use]
-    pub fn deadline(&self, now: Duration) -> Option<Duration> {
+    pub fn deadline(&self) -> Option<Duration> {
+        let served = self.served_until;
         let hello = self.peers.iter().filter(|peer| !peer.greeted).map(|peer| peer.connected_at + HELLO_DEADLINE);
-        hello.chain(self.supervisor.deadline(now)).chain(self.exit_deadlines()).filter(|instant| *instant > now).min()
+        let deadlines = hello.chain(self.supervisor.deadline(served)).chain(self.exit_deadlines());
+        deadlines.filter(|instant| *instant > served).min()
     }
 
     fn find(&self, peer: PeerId) -> Option<usize> {
@@ -306,6 +312,7 @@ impl Session {
         self.mark(now);
         self.end_streams();
         self.exit_if_due(now);
+        self.served_until = now;
     }
 
     /// Passes on what the supervisor wants done; true if there was anything.

@@ -196,14 +196,14 @@ impl Supervisor {
         }
     }
 
-    /// When [`Supervisor::advance`] has something to do next, if nothing happens before.
-    pub fn deadline(&self, now: Duration) -> Option<Duration> {
+    /// When there is something to do next, if nothing happens before; what was due until `served` is done.
+    pub fn deadline(&self, served: Duration) -> Option<Duration> {
         match &self.running {
             None => (self.wanted.is_some() && !self.given_up).then_some(self.not_before),
             Some(Running { stopping: Some(stopping), .. }) => (!stopping.killed).then_some(stopping.kill_at),
             Some(running) => {
                 let soon = [SETTLED_AFTER, SIGNALS_AFTER, RESTART_DEBOUNCE].map(|after| running.since + after);
-                soon.into_iter().filter(|instant| *instant > now).chain([stale_at(running)]).min()
+                soon.into_iter().filter(|instant| *instant > served).chain([stale_at(running)]).min()
             }
         }
     }

@@ -142,6 +142,7 @@ pub fn hostile_frames() -> Vec<Vec<u8>> {
         r#"{"t":"start","id":1,"interval_ms":100,"samplers":["thermal"],"output":"/etc/x"}"#.to_owned(),
         r#"{"t":"start","id":1,"interval_ms":100,"samplers":["thermal -o /etc/x"]}"#.to_owned(),
         r#"{"t":"hello","proto":1,"app":"x","program":"/bin/sh"}"#.to_owned(),
+        r#"["start",1,100,["thermal"]]"#.to_owned(),
         "[".repeat(4096),
         "{\"t\":".repeat(800),
         "\0\u{1}garbage".to_owned(),
