@@ -1,6 +1,7 @@
 //! `joulebar analyze`: what a recorded output of powermetrics says.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -13,6 +14,9 @@ use joulebar_core::power::summary::SummaryBuilder;
 use crate::args::{AnalyzeArguments, AnalyzeFormat};
 use crate::exit::{Code, Failure};
 use crate::{format, output, table};
+
+/// Most damaged documents that are named one by one.
+const MAX_NOTES: u64 = 100;
 
 /// Decodes one recording.
 pub fn run(arguments: &AnalyzeArguments) -> Result<Code, Failure> {
@@ -31,24 +35,30 @@ fn analyze<R: Read>(reader: CaptureReader<R>, name: &str, format: AnalyzeFormat)
         AnalyzeFormat::Csv => Printer::Csv(Box::new(csv::Writer::from_writer(output::buffered()))),
     };
     let mut totals = Totals::default();
+    let mut notes = Notes::default();
     for sample in reader {
         match sample {
             Ok(sample) => {
                 printer.sample(&sample)?;
                 totals.add(&sample);
+                if matches!(printer, Printer::Summary) {
+                    totals.add_to_summary(&sample);
+                }
             }
             Err(error) if error.is_fatal() => {
                 printer.flush()?;
-                return Err(broken_off(&error, name, totals.powers.samples()));
+                notes.finish(name);
+                return Err(broken_off(&error, name, totals.samples));
             }
             Err(error) => {
                 totals.damaged += 1;
-                output::note(&format!("{name}: {error}"));
+                notes.tell(name, &error);
             }
         }
     }
     printer.flush()?;
-    if totals.powers.samples() == 0 {
+    notes.finish(name);
+    if totals.samples == 0 {
         return Err(Failure::new(Code::BadInput, format!("{name} holds no sample of powermetrics"))
             .next("record one with `sudo powermetrics -f plist -i 1000 -n 10 > capture.plist`"));
     }
@@ -60,9 +70,34 @@ fn analyze<R: Read>(reader: CaptureReader<R>, name: &str, format: AnalyzeFormat)
 }
 
 fn broken_off(error: &PowerError, name: &str, samples: u64) -> Failure {
-    Failure::of(Code::BadInput, error)
-        .because_text(format!("reading {name} failed after {}", format::counted(samples, "sample")))
-        .because(error)
+    let what = format!("reading {name} failed after {}", format::counted(samples, "sample"));
+    // what the error itself says is said already
+    let cause = error.source().unwrap_or(error);
+    Failure::new(Code::BadInput, what).because(cause).next("give a file that powermetrics wrote, or -")
+}
+
+/// Names damaged documents on standard error, as long as somebody may read that.
+#[derive(Default)]
+struct Notes {
+    told: u64,
+    untold: u64,
+}
+
+impl Notes {
+    fn tell(&mut self, name: &str, error: &PowerError) {
+        if self.told < MAX_NOTES {
+            self.told += 1;
+            output::note(&format!("{name}: {error}"));
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    fn finish(&self, name: &str) {
+        if self.untold > 0 {
+            output::note(&format!("{name}: {} more like these", format::count(self.untold)));
+        }
+    }
 }
 
 /// Where decoded samples go.
@@ -97,19 +132,26 @@ impl Printer {
 /// What the samples come to.
 #[derive(Default)]
 struct Totals {
-    powers: SummaryBuilder,
+    samples: u64,
     damaged: u64,
     without_length: u64,
+    notes: NoteCounts,
+    powers: SummaryBuilder,
     models: BTreeMap<String, u64>,
     thermal: BTreeMap<String, u64>,
-    notes: NoteCounts,
 }
 
 impl Totals {
     fn add(&mut self, sample: &CaptureSample) {
+        self.samples += 1;
+        self.without_length += u64::from(sample.decoded.elapsed.is_none());
+        self.notes.add(&NoteCounts::from(&sample.decoded.notes[..]));
+    }
+
+    /// Keeps values of every sample, for [`Totals::describe`] alone.
+    fn add_to_summary(&mut self, sample: &CaptureSample) {
         let decoded = &sample.decoded;
         self.powers.add_parts(&decoded.power, &decoded.energy, decoded.elapsed);
-        self.without_length += u64::from(decoded.elapsed.is_none());
         for (counts, value) in [
             (&mut self.models, decoded.hw_model.clone()),
             (&mut self.thermal, decoded.thermal_pressure.clone().map(String::from)),
@@ -118,7 +160,6 @@ impl Totals {
                 *counts.entry(value).or_default() += 1;
             }
         }
-        self.notes.add(&NoteCounts::from(&decoded.notes[..]));
     }
 
     /// Says on standard error what was not taken as it stood.
@@ -133,10 +174,10 @@ impl Totals {
     }
 
     fn describe(&self, name: &str) -> String {
-        let mut facts = vec![format::counted(self.powers.samples(), "sample")];
+        let mut facts = vec![format::counted(self.samples, "sample")];
         facts.push(format::or_dash(self.powers.duration(), format::duration));
-        facts.extend(list(&self.models, self.powers.samples()));
-        facts.extend(list(&self.thermal, self.powers.samples()).map(|levels| format!("thermal pressure {levels}")));
+        facts.extend(list(&self.models, self.samples));
+        facts.extend(list(&self.thermal, self.samples).map(|levels| format!("thermal pressure {levels}")));
         if self.damaged > 0 {
             facts.push(format!("{} damaged", self.damaged));
         }

@@ -98,6 +98,55 @@ fn a_file_without_a_sample_is_a_bad_input_file_and_so_is_a_missing_one() {
 }
 
 #[test]
+fn a_folder_is_named_with_a_reason_and_a_next_step() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let ran = place.run(&["analyze", "folder"]).expect(65);
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert_eq!(lines[0], "error: reading folder failed after 0 samples");
+    assert!(lines[1].starts_with("  why: Is a directory"), "{}", ran.stderr);
+    assert_eq!(lines[2..], [" next: give a file that powermetrics wrote, or -"]);
+}
+
+#[test]
+fn no_more_than_a_hundred_damaged_documents_are_named_and_the_rest_is_counted() {
+    let mut stream = document(250.0, 750.0);
+    stream.push_str(&"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist>\n</plist>\n".repeat(1_234));
+    for format in ["ndjson", "summary"] {
+        let ran = analyze_bytes(&Place::new(), stream.as_bytes(), format).expect(0);
+        let lines: Vec<_> = ran.stderr.lines().collect();
+        assert_eq!(lines.len(), 101, "{}", ran.stderr);
+        assert!(lines[99].contains("document 100 at byte "), "{}", lines[99]);
+        assert_eq!(lines[100], "standard input: 1,134 more like these");
+    }
+    let ran = analyze_bytes(&Place::new(), stream.split_off(document(250.0, 750.0).len()).as_bytes(), "csv").expect(65);
+    assert!(ran.stderr.contains("1,134 more like these"), "{}", ran.stderr);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn rows_are_written_without_keeping_the_samples() {
+    let place = Place::new();
+    let bytes = document(1.0, 2.0).repeat(2_000);
+    let mut command = place.joulebar(&["analyze", "-", "--format", "ndjson"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut memory = || {
+        stdin.write_all(bytes.as_bytes()).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let early = memory();
+    let late = (0..30).map(|_| memory()).last().unwrap();
+    println!("highest use of memory: {early} kB after 2,000 samples, {late} kB after 62,000");
+    // kept values would be 70 bytes and more for each sample
+    assert!(late < early + 2_000, "{early} kB, then {late} kB");
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_reader_that_has_enough_ends_it_quietly() {
     let place = Place::new();
     std::fs::write(place.path("long"), document(1.0, 2.0).repeat(20_000)).unwrap();
