@@ -11,6 +11,7 @@ use joulebar_core::lmstudio::{
     Api, ApiToken, Client, ClientOptions, GenerateError, Generation, GenerationRequest, LmError, StopReason, Waiting,
     rates,
 };
+use joulebar_core::suite::{Suite, nonce, with_nonce};
 use joulebar_sim::lmstudio::{Config, Handle, Outcome, RequestLog, Scenario, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -413,6 +414,36 @@ async fn v0_loads_a_named_model_by_a_tiny_request() {
     assert_eq!((selected.model.loaded, selected.loaded_by_us, selected.load_time_s), (Some(true), true, None));
     client.release(&selected).await.unwrap();
     assert_eq!(log(&server, 1).await.output_tokens, 1);
+}
+
+#[tokio::test]
+async fn answers_to_the_standard_suite_come_to_their_limits_whatever_the_nonce() {
+    let rules = "[[request]]\nmatch = '*'\ndecode_tokens_per_s = 20000.0\nprefill_fixed_ms = 1\noutput_tokens = 0";
+    let server = simulator("prompt_cache = false", rules).await;
+    let client = connect(&server).await;
+    let prompts = Suite::builtin().prompts;
+    let (mut pairs, mut cut) = (Vec::new(), 0);
+    for prompt in &prompts {
+        let mut outputs = Vec::new();
+        for attempt in 1..=2 {
+            let text = with_nonce(&nonce(7, &prompt.id, 1, attempt), &prompt.prompt);
+            let request = GenerationRequest { prompt: text, ..request(CHAT, prompt.max_tokens) };
+            let tokens = generate(&client, &request).await.unwrap().tokens;
+            outputs.push(tokens.output.unwrap());
+            pairs.push((tokens.prompt.unwrap() as f64, tokens.output.unwrap() as f64));
+        }
+        assert_eq!(outputs[0], outputs[1], "{}", prompt.id);
+        let is_cut = outputs[0] == u64::from(prompt.max_tokens);
+        assert!(is_cut || prompt.max_tokens < 400, "{}: {outputs:?}", prompt.id);
+        cut += usize::from(is_cut);
+    }
+    assert!((7..=9).contains(&cut), "{cut} of 9 come to their limits");
+    let mean = |value: fn(&(f64, f64)) -> f64| pairs.iter().map(value).sum::<f64>() / pairs.len() as f64;
+    let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
+    let sum = |value: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|pair| value(pair.0 - x, pair.1 - y)).sum::<f64>();
+    let correlation = sum(&|dx, dy| dx * dy) / (sum(&|dx, _| dx * dx) * sum(&|_, dy| dy * dy)).sqrt();
+    println!("correlation of prompt and answer tokens: {correlation:.3}");
+    assert!(correlation.abs() < 0.1, "{correlation}");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ impl Stop {
 pub struct Prompt {
     /// One hash for each token, those of the chat template included.
     pub tokens: Vec<u64>,
-    /// What the answer depends on: the last 48 characters, so that a nonce in front changes nothing.
+    /// What the answer depends on: the end of the last message without its nonce.
     pub seed: u64,
 }
 
@@ -71,9 +71,24 @@ impl Prompt {
             }
             tokens.extend(pieces(text).into_iter().map(hash));
         }
-        let last = texts.last().map_or("", |text| text.trim());
-        let tail = last.char_indices().rev().nth(47).map_or(last, |(at, _)| &last[at..]);
+        let last = texts.last().map_or("", |text| without_nonce(text.trim()));
+        let tail = last.char_indices().rev().nth(SEED_CHARS - 1).map_or(last, |(at, _)| &last[at..]);
         Self { tokens, seed: hash(tail) }
+    }
+}
+
+/// Characters at the end of a message that its answer depends on.
+const SEED_CHARS: usize = 48;
+/// A nonce is shorter than this, its brackets included.
+const NONCE_LIMIT_BYTES: usize = 24;
+
+/// A message without `[something short]` in front of it.
+fn without_nonce(text: &str) -> &str {
+    let end = text.strip_prefix('[').and_then(|rest| rest.find([']', '\n'])).map(|end| end + 1);
+    match end.filter(|end| *end < NONCE_LIMIT_BYTES).and_then(|end| text[end..].strip_prefix(']')).map(str::trim_start)
+    {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => text,
     }
 }
 
@@ -103,13 +118,10 @@ pub struct Plan {
     pub stop: Stop,
 }
 
-/// Tokens that the model makes of this prompt by itself, end token included: 24 to 400, longer ones rarer.
+/// Tokens that the model makes of this prompt by itself, end token included: 32 to 1000, each as likely. So most prompts
+/// come to the limits that are usual, as with a real model.
 fn natural_length(seed: u64) -> u64 {
-    let share = Random::new(seed ^ 0x6c65_6e67).unit();
-    // within 24 to 400 by construction
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 24 and 400")]
-    let tokens = (24.0 * (400.0_f64 / 24.0).powf(share)).round() as u64;
-    tokens
+    32 + Random::new(seed ^ 0x616e_7377_6572).below(969) as u64
 }
 
 /// Plans the answer to `prompt`, of which `cached` tokens need no processing. `seed` makes the jitter differ between
@@ -210,19 +222,33 @@ mod tests {
     }
 
     #[test]
-    fn some_prompts_end_by_themselves_and_some_at_128_tokens() {
-        let prompts: Vec<String> = (0..50).map(|n| format!("Question number {n}: why?")).collect();
-        let by_itself = prompts.iter().filter(|text| natural_length(Prompt::new(&[text], 8).seed) <= 128).count();
-        assert!((10..=40).contains(&by_itself), "{by_itself} of 50");
-        assert!(prompts.iter().all(|text| (24..=400).contains(&natural_length(Prompt::new(&[text], 8).seed))));
+    fn some_prompts_end_by_themselves_and_most_at_a_limit_of_400_tokens() {
+        let lengths = (0..200).map(|n| natural_length(Prompt::new(&[&format!("Question number {n}: why?")], 8).seed));
+        let lengths: Vec<u64> = lengths.collect();
+        let by_itself = lengths.iter().filter(|length| **length < 400).count();
+        assert!((50..100).contains(&by_itself), "{by_itself} of 200");
+        assert!(lengths.iter().all(|length| (32..=1000).contains(length)), "{lengths:?}");
     }
 
     #[test]
     fn nonce_in_front_changes_neither_the_answer_nor_its_length() {
-        let question = "Explain photosynthesis in simple terms to a curious ten-year-old.";
-        let (a, b) = (format!("[run 1a2b3c4d]\n{question}"), format!("[run 99ffee00]\n{question}"));
         let tokens = |text: &str| plan(&Prompt::new(&[text], 8), 0, &limits(500), &Script::default(), 1).tokens;
-        assert_eq!(tokens(&a), tokens(&b));
+        for question in
+            ["Explain photosynthesis in simple terms to a curious ten-year-old.", "What is 2+2?", "Is it [a] or b?"]
+        {
+            for nonce in ["[abcd] ", "[run 1a2b3c4d]\n", "[7]"] {
+                assert_eq!(tokens(&format!("{nonce}{question}")), tokens(question), "{nonce}{question}");
+            }
+        }
+        assert_ne!(tokens("What is 2+2?"), tokens("What is 2+3?"));
+    }
+
+    #[test]
+    fn only_something_short_in_brackets_is_a_nonce() {
+        for text in ["[abcd]", "[abcd", "[", "", "abcd] x", "[a\nb] x", "[a long remark that belongs to the text] x"] {
+            assert_eq!(without_nonce(text), text);
+        }
+        assert_eq!(without_nonce("[ünïq] x"), "x");
     }
 
     #[test]
