@@ -8,8 +8,14 @@
 //! Process names are not escaped in these documents, so `</plist>` and `<?xml` may stand inside a string. A string never
 //! fills a line from its beginning, so these marks count only at the beginning of a line (after blanks), and within a
 //! line where nothing else can be meant:
-//! - `<?xml …` up to a `?>` that ends the line (a recording was cut inside a line and another one appended);
-//! - `</plist>` as the last thing before a NUL, a new header or the end (a document written on one line).
+//! - `<?xml …?>` that ends the line or has the next tag of a document right behind it (a recording was cut inside a
+//!   line and another one appended);
+//! - `</plist>` behind another closing tag and outside of strings, or as the last thing before a NUL, a new header or the
+//!   end (a document written on one line).
+//!
+//! Bytes between documents that hold no tag are no damaged document: a line of standard error in the same file, the
+//! greeting of the program that recorded it. They are passed over, and so are comments, unless there is nothing else in
+//! the whole stream.
 //!
 //! Leaves to others: where the bytes come from, and whether a document is valid.
 
@@ -17,10 +23,15 @@ use std::collections::VecDeque;
 
 /// Smallest limit that makes sense: the header of a document must fit.
 const MIN_LIMIT_BYTES: usize = 256;
-/// How far back in a line a header is looked for. It has 38 bytes as powermetrics writes it.
-const LINE_TAIL_BYTES: usize = 128;
+/// How far back in a line marks are looked for: a header and the document type behind it.
+const LINE_TAIL_BYTES: usize = 256;
+/// Longest header that is found inside a line. It has 38 bytes as powermetrics writes it.
+const MAX_HEADER_BYTES: usize = 128;
 const HEADER: &[u8] = b"<?xml";
-const CLOSE: &[u8] = b"</plist>";
+/// Blanks and `>` follow.
+const CLOSE: &[u8] = b"</plist";
+const COMMENT: &[u8] = b"<!--";
+const COMMENT_END: &[u8] = b"-->";
 /// What a document may begin with at the beginning of a stream or after another one: hand-edited ones lack the header.
 const OPENINGS: [&[u8]; 3] = [HEADER, b"<!DOCTYPE", b"<plist"];
 const LONGEST_MARK: usize = 9;
@@ -76,6 +87,16 @@ pub struct Splitter {
     /// Where the current line begins in `body`.
     line_start: usize,
     head: Head,
+    /// Inside a string that began in this line.
+    in_string: bool,
+    /// Where in this line a header stands that no tag has followed yet.
+    header: Option<u64>,
+    /// Where the first tag stands in a piece that did not begin like a document.
+    first_tag: Option<u64>,
+    /// In a comment between documents.
+    in_comment: bool,
+    /// From where to where bytes without tags were passed over.
+    passed_over: Option<(u64, u64)>,
     /// Offset of the current piece.
     piece_offset: u64,
     /// Offset of the next byte.
@@ -97,7 +118,16 @@ enum State {
 /// Where in a line we are: matching a mark at its beginning, or past it.
 #[derive(Clone, Copy, Debug)]
 enum Head {
-    Matching { opening: bool, bytes: [u8; LONGEST_MARK], len: usize, offset: u64 },
+    Matching {
+        opening: bool,
+        bytes: [u8; LONGEST_MARK],
+        len: usize,
+        offset: u64,
+    },
+    /// Behind `</plist`.
+    Closing {
+        opening: bool,
+    },
     Past,
 }
 
@@ -117,6 +147,11 @@ impl Splitter {
             body: Vec::new(),
             line_start: 0,
             head: Head::Past,
+            in_string: false,
+            header: None,
+            first_tag: None,
+            in_comment: false,
+            passed_over: None,
             piece_offset: 0,
             offset: 0,
             index: 0,
@@ -129,17 +164,21 @@ impl Splitter {
         while let Some(&first) = bytes.first() {
             let used = if self.state == State::Between {
                 self.skip_gap(bytes)
-            } else if let Head::Matching { opening, len, .. } = self.head {
-                let at_line_start = !opening && len == 0 && self.body.len() == self.line_start;
-                let plain = if at_line_start { plain_lines(bytes) } else { 0 };
-                if plain == 0 {
-                    self.match_head(first);
-                    1
-                } else {
-                    self.take_plain_lines(&bytes[..plain])
-                }
             } else {
-                self.take_line(bytes)
+                match self.head {
+                    Head::Matching { opening, len, .. } => {
+                        let at_line_start = !opening && len == 0 && self.body.len() == self.line_start;
+                        let plain = if at_line_start && !self.in_comment { plain_lines(bytes) } else { 0 };
+                        if plain == 0 {
+                            self.match_head(first);
+                            1
+                        } else {
+                            self.take_plain_lines(&bytes[..plain])
+                        }
+                    }
+                    Head::Closing { opening } => self.match_close(opening, first),
+                    Head::Past => self.take_line(bytes),
+                }
             };
             bytes = &bytes[used..];
         }
@@ -149,6 +188,12 @@ impl Splitter {
     pub fn finish(&mut self) -> Option<Piece> {
         if self.state != State::Between {
             self.end_piece(self.offset, Damage::Truncated);
+        }
+        if self.index == 0
+            && let Some((offset, end)) = self.passed_over.take()
+        {
+            self.index = 1;
+            self.ready.push_back(Piece::Damaged { index: 0, offset, len: end - offset, kind: Damage::NoStart });
         }
         self.ready.pop_front()
     }
@@ -194,15 +239,24 @@ impl Splitter {
             self.keep(&[byte]);
         }
         let seen = &bytes[..len];
+        let in_noise = self.is_noise(offset);
+        let opens = |mark: &[u8]| OPENINGS.contains(&mark) && (opening || in_noise || mark == HEADER);
         if seen == CLOSE {
-            self.end_piece(self.offset, if opening { Damage::NoStart } else { Damage::NoEnd });
-        } else if opening && OPENINGS.contains(&seen) {
+            self.head = Head::Closing { opening };
+        } else if opening && seen == COMMENT {
+            self.skip(Damage::NoStart);
+            (self.in_comment, self.first_tag) = (true, None);
             self.head = Head::Past;
-        } else if !opening && seen == HEADER {
-            self.end_piece(offset, Damage::NoEnd);
-            self.open(offset, HEADER);
+        } else if opens(seen) {
+            if opening {
+                self.head = Head::Past;
+            } else {
+                self.end_piece(offset, Damage::NoEnd);
+                self.open(offset, seen);
+            }
         } else if CLOSE.starts_with(seen)
-            || OPENINGS.iter().any(|mark| (opening || *mark == HEADER) && mark.starts_with(seen))
+            || (opening && COMMENT.starts_with(seen))
+            || OPENINGS.iter().any(|mark| opens(mark) && mark.starts_with(seen))
         {
             self.head = Head::Matching { opening, bytes, len, offset };
         } else {
@@ -216,30 +270,95 @@ impl Splitter {
         }
     }
 
-    /// Takes the rest of a line, as far as it is there.
-    fn take_line(&mut self, bytes: &[u8]) -> usize {
-        let run = bytes.iter().position(|byte| matches!(byte, b'\n' | 0));
-        self.keep(&bytes[..run.unwrap_or(bytes.len())]);
-        match run {
-            None => return bytes.len(),
-            Some(end) if bytes[end] == 0 => self.end_at_nul(),
-            Some(_) => self.end_line(),
+    /// Takes one byte behind `</plist` at the beginning of a line, or leaves it.
+    fn match_close(&mut self, opening: bool, byte: u8) -> usize {
+        match byte {
+            b'>' => {
+                self.keep(&[byte]);
+                self.end_piece(self.offset, if opening { Damage::NoStart } else { Damage::NoEnd });
+            }
+            _ if byte.is_ascii_whitespace() => self.keep(&[byte]),
+            _ => {
+                if opening {
+                    self.skip(Damage::NoStart);
+                }
+                self.head = Head::Past;
+                return 0;
+            }
         }
-        run.map_or(bytes.len(), |end| end + 1)
+        1
+    }
+
+    /// Takes the rest of a line up to the end of its next tag, as far as it is there.
+    fn take_line(&mut self, bytes: &[u8]) -> usize {
+        let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'>' | 0)) else {
+            self.keep(bytes);
+            return bytes.len();
+        };
+        if bytes[end] == b'>' {
+            self.keep(&bytes[..=end]);
+            self.end_tag();
+        } else {
+            self.keep(&bytes[..end]);
+            if bytes[end] == 0 { self.end_at_nul() } else { self.end_line() }
+        }
+        end + 1
+    }
+
+    /// Behind a `>` inside a line: looks whether the document ends here, or another one has begun in this line.
+    fn end_tag(&mut self) {
+        let line = &self.body[self.line_start..];
+        if self.in_comment {
+            if line.ends_with(COMMENT_END) {
+                self.pass_over(self.offset);
+            }
+            return;
+        }
+        if line.ends_with(b"<string>") {
+            self.in_string = true;
+        } else if line.ends_with(b"</string>") {
+            self.in_string = false;
+        } else if line.ends_with(b"?>") {
+            let tail_start = line.len().saturating_sub(MAX_HEADER_BYTES);
+            let header = rfind(&line[tail_start..], HEADER);
+            self.header = header.map(|at| self.offset - (line.len() - tail_start - at) as u64);
+            return;
+        } else if let Some(before) = before_close(line)
+            && !self.in_string
+            && [&b"</dict>"[..], b"/>", COMMENT_END].iter().any(|end| before.trim_ascii_end().ends_with(end))
+        {
+            return self.end_piece(self.offset, Damage::NoEnd);
+        }
+        let Some(header) = self.header.take() else { return };
+        let own = self.state == State::Document && header == self.piece_offset;
+        let Some(at) = usize::try_from(self.offset - header).ok().and_then(|len| self.body.len().checked_sub(len))
+        else {
+            return;
+        };
+        let behind = self.body[at..].windows(2).position(|end| end == b"?>").map(|end| &self.body[at + end + 2..]);
+        let next_tag = behind.unwrap_or_default().trim_ascii_start();
+        if !own && (next_tag.starts_with(b"<!DOCTYPE") || next_tag.starts_with(b"<plist")) {
+            self.reopen(at);
+        }
+    }
+
+    /// Ends the current piece in front of what stands at `at` in `body`, with which a document begins.
+    fn reopen(&mut self, at: usize) {
+        let first = self.body.split_off(at);
+        let offset = self.offset - first.len() as u64;
+        self.end_piece(offset, Damage::NoEnd);
+        self.open(offset, &first);
     }
 
     /// At a newline, which is not kept yet: looks for a header inside the line that is complete now.
     fn end_line(&mut self) {
-        let tail_start = self.line_start.max(self.body.len().saturating_sub(LINE_TAIL_BYTES));
+        let tail_start = self.line_start.max(self.body.len().saturating_sub(MAX_HEADER_BYTES));
         let tail = &self.body[tail_start..];
         let found = tail.trim_ascii_end().ends_with(b"?>").then(|| rfind(tail, HEADER)).flatten();
         // at 0 it is the header of this very document
         let header_at = found.map(|at| tail_start + at).filter(|at| *at > 0 || self.state != State::Document);
         if let Some(at) = header_at {
-            let header = self.body.split_off(at);
-            let header_offset = self.offset - header.len() as u64;
-            self.end_piece(header_offset, Damage::NoEnd);
-            self.open(header_offset, &header);
+            self.reopen(at);
         }
         self.keep(b"\n");
         self.begin_line();
@@ -250,6 +369,7 @@ impl Splitter {
             self.body.clear();
         }
         self.line_start = self.body.len();
+        (self.in_string, self.header) = (false, None);
         self.head = Head::new(false, self.offset);
     }
 
@@ -270,8 +390,12 @@ impl Splitter {
 
     /// Takes bytes into the current piece.
     fn keep(&mut self, bytes: &[u8]) {
+        let offset = self.offset;
         self.offset += bytes.len() as u64;
         let mut rest = bytes;
+        if self.is_noise(offset) {
+            self.first_tag = find_tag(bytes).map(|at| offset + at as u64);
+        }
         if self.state == State::Document {
             // one byte beyond the limit shows that it is passed, at the same byte however the stream is split
             let room = (self.max_document_bytes + 1).saturating_sub(self.body.len());
@@ -295,10 +419,37 @@ impl Splitter {
         self.body = self.body.split_off(tail_start);
         self.line_start = 0;
         self.state = State::Skipping(kind);
+        let tag = if kind == Damage::NoStart { find_tag(&self.body) } else { None };
+        self.first_tag = tag.map(|at| self.offset - (self.body.len() - at) as u64);
+    }
+
+    /// True while the current piece is no document and has no tag in front of `end`.
+    fn is_noise(&self, end: u64) -> bool {
+        let no_tag = !self.in_comment && self.first_tag.is_none_or(|tag| tag >= end);
+        self.state == State::Skipping(Damage::NoStart) && no_tag
+    }
+
+    /// Ends the current piece before `end` without a word.
+    fn pass_over(&mut self, end: u64) {
+        let from = self.passed_over.map_or(self.piece_offset, |(from, _)| from);
+        self.passed_over = Some((from, end));
+        self.body.clear();
+        self.begin_gap();
+    }
+
+    fn begin_gap(&mut self) {
+        self.state = State::Between;
+        self.head = Head::Past;
+        self.line_start = 0;
+        (self.in_string, self.header) = (false, None);
+        (self.in_comment, self.first_tag) = (false, None);
     }
 
     /// Ends the current piece before `end`. `kind` is what is wrong with a document that has no `</plist>`.
     fn end_piece(&mut self, end: u64, kind: Damage) {
+        if self.in_comment || self.is_noise(end) {
+            return self.pass_over(end);
+        }
         let (index, offset) = (self.index, self.piece_offset);
         let len = end - offset;
         let mut bytes = std::mem::take(&mut self.body);
@@ -308,7 +459,7 @@ impl Splitter {
             State::Between | State::Document => {
                 bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
                 bytes.truncate(bytes.trim_ascii_end().len());
-                if kind != Damage::NoStart && bytes.ends_with(CLOSE) {
+                if kind != Damage::NoStart && before_close(&bytes).is_some() {
                     Piece::Document { index, offset, bytes }
                 } else {
                     damaged(kind)
@@ -316,9 +467,7 @@ impl Splitter {
             }
         });
         self.index += 1;
-        self.state = State::Between;
-        self.head = Head::Past;
-        self.line_start = 0;
+        self.begin_gap();
     }
 }
 
@@ -334,16 +483,24 @@ impl Iterator for Splitter {
 /// this is the fast way through them.
 fn plain_lines(bytes: &[u8]) -> usize {
     let mut plain = 0;
-    loop {
-        let rest = &bytes[plain..];
-        let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | 0)) else { return plain };
-        let line = &rest[..end];
-        let may_be_mark = matches!(line.trim_ascii_start(), [b'<', b'?', ..] | [b'<', b'/', b'p', ..]);
-        if rest[end] == 0 || may_be_mark || line.trim_ascii_end().ends_with(b"?>") {
-            return plain;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\n' => plain = at + 1,
+            b'<' if matches!(bytes[at + 1..], [b'?' | b'!', ..] | [b'p', b'l', ..] | [b'/', b'p', ..]) => return plain,
+            0 => return plain,
+            _ => {}
         }
-        plain += end + 1;
     }
+    plain
+}
+
+/// What stands in front of the `</plist>` that ends these bytes.
+fn before_close(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.strip_suffix(b">")?.trim_ascii_end().strip_suffix(CLOSE)
+}
+
+fn find_tag(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == b'<')
 }
 
 /// NUL, white space and a byte-order mark may stand between documents.

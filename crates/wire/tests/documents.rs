@@ -108,7 +108,7 @@ fn recording_cut_inside_a_line_can_be_joined_with_another() {
 
 #[test]
 fn stream_joined_in_the_middle_says_so_once_and_goes_on() {
-    let middle = &DOCUMENT[60..];
+    let middle = &DOCUMENT[DOCUMENT.find("elapsed").unwrap()..];
     let pieces = split(format!("{middle}\n\0{DOCUMENT}\n").as_bytes());
     assert_eq!(pieces[0], Piece::Damaged { index: 0, offset: 0, len: middle.len() as u64, kind: Damage::NoStart });
     assert_eq!(documents(&pieces), [DOCUMENT.as_bytes()]);
@@ -116,15 +116,96 @@ fn stream_joined_in_the_middle_says_so_once_and_goes_on() {
 }
 
 #[test]
-fn foreign_bytes_are_reported_and_not_silent() {
+fn foreign_bytes_alone_are_reported_once_and_not_silent() {
     assert_eq!(
         split(b"Machine model: Mac16,6\nOS version: 24F74\n"),
         [Piece::Damaged { index: 0, offset: 0, len: 41, kind: Damage::NoStart }]
     );
     let noisy = format!("Second underflow occured.\n{DOCUMENT}\nSecond underflow occured.{DOCUMENT}\n");
-    assert_eq!(shape(&split(noisy.as_bytes())), "no-start document no-start document");
+    assert_eq!(shape(&split(noisy.as_bytes())), "document document");
+    assert_eq!(
+        split(b"\nhello\n\0world\n\0<!-- not even XML -->"),
+        [Piece::Damaged { index: 0, offset: 1, len: 35, kind: Damage::NoStart }]
+    );
     assert_eq!(split(b""), []);
     assert_eq!(split(b"\0\n\0 "), []);
+}
+
+#[test]
+fn noise_between_documents_has_no_number_and_costs_no_document() {
+    let noise = "Second underflow occured.\n";
+    for stream in [
+        format!("{noise}{DOCUMENT}\n{noise}\0{DOCUMENT}\n\0{noise}{noise}{DOCUMENT}\nScript done\n"),
+        format!("Password:{DOCUMENT}{noise}{DOCUMENT}junk\0{DOCUMENT}"),
+    ] {
+        let pieces = split(stream.as_bytes());
+        assert_eq!(shape(&pieces), "document document document", "{stream}");
+        let indices: Vec<u64> = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Document { index, .. } | Piece::Damaged { index, .. } => *index,
+            })
+            .collect();
+        assert_eq!(indices, [0, 1, 2]);
+    }
+    let without_header = &DOCUMENT[39..];
+    assert_eq!(shape(&split(format!("{noise}{without_header}\n{noise}").as_bytes())), "document");
+    let damaged = format!("{DOCUMENT}\n{noise}<key>x</key>\n\0{DOCUMENT}");
+    assert_eq!(shape(&split(damaged.as_bytes())), "document no-start document", "a tag is no noise");
+}
+
+#[test]
+fn comments_around_documents_are_no_documents() {
+    let stream = format!("<!-- a <b> -->{DOCUMENT}<!-- c --> <!-- d -->\n<!--\n<e>\n-->\n{DOCUMENT}\n<!-- end -->\n");
+    let pieces = split(stream.as_bytes());
+    assert_eq!(documents(&pieces), [DOCUMENT.as_bytes(); 2]);
+    assert_eq!(shape(&pieces), "document document");
+    let unclosed = format!("<!-- {DOCUMENT}\n<!--\n{DOCUMENT}");
+    assert_eq!(shape(&split(unclosed.as_bytes())), "document document", "a comment without an end hides nothing");
+}
+
+#[test]
+fn end_with_blanks_in_its_tag_is_an_end() {
+    for end in ["</plist >", "</plist\n>", "</plist\t\r\n >"] {
+        let document = DOCUMENT.replace("</plist>", end);
+        for stream in [format!("{document}\n\0{document}"), format!("{document}{document}\n")] {
+            assert_eq!(documents(&split(stream.as_bytes())), [document.as_bytes(); 2], "{end:?}");
+        }
+        assert_eq!(documents(&split(document.replace("\n", "").repeat(2).as_bytes())).len(), 2, "{end:?}");
+    }
+    assert_eq!(shape(&split(DOCUMENT.replace("</plist>", "</plister>").as_bytes())), "truncated");
+}
+
+#[test]
+fn documents_on_one_line_need_nothing_between_them() {
+    let line = DOCUMENT.replace('\n', "");
+    for gap in ["", " ", "\r", "\t\u{feff}", "<!-- next -->"] {
+        let pieces = split(format!("{line}{gap}{line}{gap}{DOCUMENT}{gap}{line}").as_bytes());
+        assert_eq!(shape(&pieces), "document document document document", "{gap:?}");
+    }
+    let longer_than_the_limit = line.repeat(2 * LIMIT / line.len() + 2);
+    assert_eq!(documents(&split(longer_than_the_limit.as_bytes())).len(), 2 * LIMIT / line.len() + 2);
+    let mut splitter = Splitter::new(LIMIT);
+    splitter.push(line.as_bytes());
+    assert_eq!(splitter.next(), Some(Piece::Document { index: 0, offset: 0, bytes: line.into() }));
+}
+
+#[test]
+fn one_line_recording_behind_a_cut_one_is_found() {
+    let line = DOCUMENT.replace('\n', "");
+    for cut in [&DOCUMENT[..DOCUMENT.len() - 30], &line[..line.len() - 30], &line[60..line.len() - 30]] {
+        let pieces = split(format!("{cut}{line}").as_bytes());
+        assert_eq!(documents(&pieces), [line.as_bytes()], "{cut}");
+        assert_eq!(pieces.len(), 2, "{cut}");
+    }
+}
+
+#[test]
+fn marks_inside_a_process_name_are_text_on_one_line_too() {
+    let names = "<string>a</plist></string><string></dict></plist> b</string><string>c<?xml version=\"1.0\"?></string>\
+                 <string>d</plist><string></string><string>e</string></plist></string></dict>";
+    let line = DOCUMENT.replace("</dict>", names).replace('\n', "");
+    assert_eq!(documents(&split(line.repeat(2).as_bytes())), [line.as_bytes(); 2]);
 }
 
 #[test]
@@ -201,7 +282,22 @@ fn every_shared_capture_gives_the_documents_it_holds() {
 
 #[test]
 fn time_is_linear_in_the_bytes_whatever_they_are() {
-    for filler in [" ", "\n", "<", "</plist", "?>", "\n<?xm", "x", "?>\n", "\n</p"] {
+    for filler in [
+        " ",
+        "\n",
+        "<",
+        "</plist",
+        "?>",
+        "\n<?xm",
+        "x",
+        "?>\n",
+        "\n</p",
+        ">",
+        "</plist>",
+        "<?xml ?>",
+        "<?xml ?> <plist",
+        "</string>",
+    ] {
         let stream = format!("{}{}", &DOCUMENT[..60], filler.repeat(2_000_000 / filler.len()));
         let since = std::time::Instant::now();
         assert_eq!(split_in_chunks(stream.as_bytes(), stream.len(), 4 << 20).len(), 1, "{filler:?}");
@@ -216,7 +312,7 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
         2 => (0..DOCUMENT.len()).prop_map(|end| DOCUMENT.as_bytes()[..end].to_vec()),
         2 => (0..DOCUMENT.len()).prop_map(|start| DOCUMENT.as_bytes()[start..].to_vec()),
         1 => Just(DOCUMENT.replace('\n', "").into_bytes()),
-        3 => prop::sample::select(vec!["\0", "\n", "\n\0", " ", "\r\n", "\t", "<", "</plist>", "<?xml", "?>\n", "<plist", "x"])
+        3 => prop::sample::select(vec!["\0", "\n", "\n\0", " ", "\r\n", "\t", "<", "</plist>", "</plist >", "<?xml", "?>\n", "<plist", "x", "<string>", "</string>"])
             .prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..200),
         1 => (0usize..800).prop_map(|len| vec![b' '; len]),
@@ -250,7 +346,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces_lie_in_order_without_overlap_and_nothing_but_gaps_is_left_out(parts in prop::collection::vec(part(), 0..10)) {
+    fn pieces_lie_in_order_without_overlap_and_nothing_with_a_tag_is_left_out(parts in prop::collection::vec(part(), 0..10)) {
         let stream = parts.concat();
         let mut from = 0;
         for (position, piece) in split_in_chunks(&stream, 100, 512).into_iter().enumerate() {
@@ -261,13 +357,13 @@ proptest! {
             let offset = usize::try_from(offset).unwrap();
             prop_assert_eq!(index, position as u64);
             prop_assert!(offset >= from && len > 0);
-            prop_assert!(stream[from..offset].iter().all(|byte| b"\0\t\n\x0c\r \xef\xbb\xbf".contains(byte)));
+            prop_assert!(!stream[from..offset].contains(&b'<'));
             if let Piece::Document { bytes, .. } = &piece {
                 prop_assert_eq!(&stream[offset..offset + len], &bytes[..]);
                 prop_assert!(bytes.len() <= 512);
             }
             from = offset + len;
         }
-        prop_assert!(stream[from..].iter().all(|byte| b"\0\t\n\x0c\r \xef\xbb\xbf".contains(byte)));
+        prop_assert!(!stream[from..].contains(&b'<'));
     }
 }
