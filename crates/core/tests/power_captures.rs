@@ -356,8 +356,8 @@ fn bare_power_lines_are_cut_where_they_repeat() {
 #[test]
 fn one_damaged_document_costs_only_itself() {
     let good = document(&real("cpu_power", "5"));
-    let no_elapsed = String::from_utf8(good.clone()).unwrap().replace("elapsed_ns", "elapsed_ms").into_bytes();
-    let bytes = [&good[..], b"\0", &no_elapsed, b"\0", &good].concat();
+    let broken = String::from_utf8(good.clone()).unwrap().replace("<key>processor", "<kex>processor").into_bytes();
+    let bytes = [&good[..], b"\0", &broken, b"\0", &good].concat();
     let found = read(&bytes);
     assert_eq!(found[1], Err(format!("malformed 1 at {}", good.len() + 1)));
     let last = found[2].as_ref().unwrap();

@@ -6,7 +6,7 @@ mod power_support;
 
 use std::time::Duration;
 
-use joulebar_core::power::decoded::{DecodeNote, Decoded, Implausible, Quantity, Rail};
+use joulebar_core::power::decoded::{DecodeNote, Decoded, Implausible, NoteCounts, Quantity, Rail};
 use joulebar_core::power::powermetrics::{DecodeError, decode};
 use joulebar_core::sample::ThermalPressure;
 use joulebar_core::units::{Joules, Megahertz, Milliwatts};
@@ -180,18 +180,120 @@ fn a_residency_or_frequency_that_cannot_be_is_missing() {
 }
 
 #[test]
-fn a_document_without_a_length_is_lost() {
-    for root in ["", "<key>elapsed_ns</key><integer>0</integer>", "<key>elapsed_ns</key><integer>-5</integer>"] {
-        assert_eq!(decode(&document_with(root, &real("cpu_power", "1"), "")), Err(DecodeError::NoElapsed), "{root}");
+fn a_document_without_a_length_keeps_its_powers_and_gets_none_from_energies() {
+    let unusable = ["<integer>0</integer>", "<integer>-5</integer>", "<real>nan</real>", "<integer/>", "<true />"];
+    let keys = unusable.map(|value| format!("<key>elapsed_ns</key>{value}\n"));
+    for root in keys.into_iter().chain([String::new()]) {
+        let processor = real("cpu_power", "7") + &integer("gpu_energy", "5") + &real("ane_energy", "inf");
+        let decoded = decode(&document_with(&root, &processor, "")).unwrap();
+        assert_eq!((decoded.elapsed, mw(decoded.power.cpu)), (None, Some(7.0)), "{root}");
+        assert_eq!((decoded.energy.gpu, decoded.power.gpu), (Some(Joules(0.005)), None), "{root}");
+        assert_eq!(decoded.energy.ane, None, "{root}");
+        assert_eq!(decoded.notes[0], DecodeNote::NoElapsed, "{root}");
+        assert_eq!(NoteCounts::from(&decoded.notes[..]).rejected, 2, "{root}");
     }
-    let text = "<key>elapsed_ns</key><string>1000</string>";
-    assert_eq!(decode(&document_with(text, "", "")), Err(DecodeError::NoElapsed));
+}
+
+#[test]
+fn empty_values_are_read_however_they_are_written() {
+    let empty = "<key>a</key><true /><key>b</key><string /><key>c</key><dict /><key>d</key><array />\
+                 <key>e</key><false></false><key>f</key><integer/><key>g</key><real/><key/><string>x</string>\
+                 <key>h</key><uid>4</uid><key>i</key><data/><key>j</key><date />";
+    let nested = format!("<key>tasks</key><array><dict>{empty}</dict><true></true></array>");
+    for root in [empty, &nested] {
+        let decoded = decode(&document_with(&(ONE_SECOND.to_owned() + root), &real("cpu_power", "5"), "")).unwrap();
+        assert_eq!((mw(decoded.power.cpu), &decoded.notes[..]), (Some(5.0), &[][..]), "{root}");
+    }
+    let decoded = with_processor("<key>cpu_power</key><real /><key>gpu_power</key><real>3</real>");
+    assert_eq!((decoded.power.cpu, mw(decoded.power.gpu)), (None, Some(3.0)));
+}
+
+#[test]
+fn nothing_may_follow_the_end_of_a_document() {
+    let document = document(&real("cpu_power", "5"));
+    let line: Vec<u8> = document.iter().copied().filter(|byte| *byte != b'\n').collect();
+    assert!(decode(&line).is_ok());
+    let found = decode(&line.repeat(2));
+    assert!(matches!(found, Err(DecodeError::Structure { .. })), "the second document is not lost unsaid: {found:?}");
+    assert!(decode(&[&document, &b"junk"[..]].concat()).is_err());
+}
+
+#[test]
+fn comments_and_blanks_around_the_end_are_passed_over() {
+    let document = String::from_utf8(document(&real("cpu_power", "5"))).unwrap();
+    let ends = ["</dict><!-- e -->\n</plist>", "</dict></plist >", "</dict>\n</plist>\n<!-- t --> <!-- u -->\n\0"];
+    for end in ends {
+        let edited = document.replace("</dict>\n</plist>", end);
+        assert_ne!(edited, document);
+        assert_eq!(mw(decode(edited.as_bytes()).unwrap().power.cpu), Some(5.0), "{end}");
+    }
+}
+
+#[test]
+fn numbers_are_read_with_comments_blanks_and_in_hexadecimal() {
+    let processor = "<key>cpu_power</key><real >1000.5<!-- <x> --></real >\n<key>gpu_power</key><real> <!--y-->7 </real>\
+                     <key>ane_energy</key><integer>0x1F</integer><key>ane_power</key><real>3<b>1</b></real>";
+    let decoded = decode(&document_with("<key>elapsed_ns</key><integer>0x3B9ACA00</integer>", processor, "")).unwrap();
+    assert_eq!(decoded.elapsed, Some(Duration::from_secs(1)));
+    assert_eq!((mw(decoded.power.cpu), mw(decoded.power.gpu)), (Some(1000.5), Some(7.0)));
+    assert_eq!((decoded.energy.ane, decoded.power.ane), (Some(Joules(0.031)), None));
+}
+
+#[test]
+fn strings_say_the_same_with_references_comments_and_blanks() {
+    for (written, model) in [
+        ("Mac16&#44;5", "Mac16,5"),
+        ("&#x4d;ac16,5", "Mac16,5"),
+        (" Mac16,5\n", "Mac16,5"),
+        ("<![CDATA[Mac16,5]]>", "Mac16,5"),
+        ("Mac<!-- & <b> -->16,5", "Mac16,5"),
+        ("Mac &amp; &lt;Cheese", "Mac & <Cheese"),
+        ("Mac & Cheese &nothing; &#xffffffff;", "Mac & Cheese &nothing; &#xffffffff;"),
+    ] {
+        let root = ONE_SECOND.to_owned() + &format!("<key>hw_model</key><string>{written}</string>");
+        let found = decode(&document_with(&root, "", "")).unwrap().hw_model;
+        let expected = Some(model).filter(|model| !model.contains('<'));
+        assert_eq!(found.as_deref(), expected, "{written}");
+    }
+}
+
+#[test]
+fn a_timestamp_may_be_a_string() {
+    let root = ONE_SECOND.to_owned() + "<key>timestamp</key><string>2026-01-22T21:07:07Z</string>\n";
+    assert_eq!(decode(&document_with(&root, "", "")).unwrap().timestamp_unix_s, Some(1_769_116_027));
+}
+
+#[test]
+fn a_residency_beyond_one_by_rounding_is_one() {
+    for (idle, active) in [("1.000001", Some(0.0)), ("-0.0000001", Some(1.0)), ("1.002", None), ("-0.002", None)] {
+        let decoded = decode(&document_with(ONE_SECOND, "", &real("idle_ratio", idle))).unwrap();
+        assert_eq!(decoded.gpu_active.map(|ratio| ratio.0), active, "{idle}");
+        assert_eq!(decoded.notes.is_empty(), active.is_some(), "{idle}");
+    }
+}
+
+#[test]
+fn watts_become_the_milliwatts_that_they_say() {
+    for (watts, milliwatts) in
+        [("2.86326", 2863.26), ("1.2e-1", 120.0), ("0.1", 100.0), ("3.", 3000.0), ("0x2", 2000.0)]
+    {
+        assert_eq!(mw(with_processor(&real("package_watts", watts)).power.combined), Some(milliwatts), "{watts}");
+    }
+    assert_eq!(with_processor(&real("package_watts", "nan")).power.combined, None);
 }
 
 #[test]
 fn names_that_no_xml_parser_accepts_cost_nothing() {
-    let names: [&[u8]; 5] =
-        [b"Foo & Bar", b"a<b>c", b"\xff\xfe\x80", b"</dict>", b"<key>cpu_power</key><real>9</real>"];
+    let names: [&[u8]; 8] = [
+        b"Foo & Bar",
+        b"a<b>c",
+        b"\xff\xfe\x80",
+        b"</dict>",
+        b"<key>cpu_power</key><real>9</real>",
+        b"</string>",
+        b"a</string> <b",
+        b"</string></key></x>",
+    ];
     for name in names {
         let mut tasks =
             b"<key>tasks</key>\n<array>\n<dict>\n<key>pid</key><integer>7</integer>\n<key>name</key><string>".to_vec();
@@ -251,7 +353,7 @@ fn empty_containers_and_comments_are_passed_over() {
 
 /// A believable document stays within the limits however it was damaged.
 fn assert_believable(decoded: &Decoded) {
-    assert!(decoded.elapsed.is_some_and(|elapsed| !elapsed.is_zero()));
+    assert!(decoded.elapsed.is_none_or(|elapsed| !elapsed.is_zero()));
     let (power, energy) = (&decoded.power, &decoded.energy);
     for power in [power.cpu, power.gpu, power.ane, power.dram, power.combined].into_iter().flatten() {
         assert!((0.0..=1e6).contains(&power.0), "{power:?}");

@@ -16,12 +16,18 @@ use joulebar_wire::limits::MAX_DOCUMENT_BYTES;
 use super::PowerError;
 use super::decoded::Decoded;
 use super::powermetrics::decode;
-use super::text::{TextDecoder, TextPiece, is_text_head};
+use super::text::{TextDecoder, TextPiece, find_text_head, is_text_head, is_text_line};
 
-/// The part of a line in which a format shows. Longer lines are handled in pieces.
+/// Longer lines are handled in pieces.
 const MAX_LINE_BYTES: usize = 4096;
+/// What has to be in sight behind a place to tell whether another recording begins there.
+const SIGHT_BYTES: usize = 256;
 const READ_BYTES: usize = 64 * 1024;
 /// Closing tags, which show that bytes are from the middle of a property list.
+const HEADER: &[u8] = b"<?xml version=";
+const PLIST_END: &[u8] = b"</plist>";
+/// What a property list may begin with.
+const OPENINGS: [&[u8]; 3] = [b"<?xml", b"<!DOCTYPE", b"<plist"];
 const PLIST_MARKS: [&str; 8] =
     ["</key>", "</integer>", "</real>", "</string>", "</date>", "</dict>", "</array>", "</plist>"];
 
@@ -50,6 +56,8 @@ pub struct CaptureDecoder {
     /// Offset of the next byte that comes in.
     offset: u64,
     index: u64,
+    /// The machine of the latest text.
+    hw_model: Option<String>,
     /// Where the first byte stands that is neither a gap nor part of a sample's format.
     first_unknown: Option<u64>,
     ready: VecDeque<Result<CaptureSample, PowerError>>,
@@ -84,6 +92,7 @@ impl CaptureDecoder {
             in_long_line: false,
             offset: 0,
             index: 0,
+            hw_model: None,
             first_unknown: None,
             ready: VecDeque::new(),
         }
@@ -92,13 +101,15 @@ impl CaptureDecoder {
     /// Adds bytes as they came, in any split.
     pub fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let line_end = memchr::memchr(b'\n', bytes).map(|at| at + 1);
+            let line_end = memchr::memchr2(b'\n', b'\r', bytes).map(|at| at + 1);
             let room = MAX_LINE_BYTES - self.line.len();
             let taken = line_end.unwrap_or(bytes.len()).min(room);
             self.line.extend_from_slice(&bytes[..taken]);
             self.offset += taken as u64;
-            if line_end == Some(taken) || self.line.len() == MAX_LINE_BYTES {
-                self.route_line();
+            if line_end == Some(taken) {
+                self.route_line(true);
+            } else if self.line.len() == MAX_LINE_BYTES {
+                self.route_line(false);
             }
             bytes = &bytes[taken..];
         }
@@ -107,7 +118,7 @@ impl CaptureDecoder {
     /// Ends the capture: gives the samples not yet taken, then the tail, then `None`.
     pub fn finish(&mut self) -> Option<Result<CaptureSample, PowerError>> {
         if !self.line.is_empty() {
-            self.route_line();
+            self.route_line(true);
         }
         self.end_format();
         if self.index == 0
@@ -120,57 +131,59 @@ impl CaptureDecoder {
         self.ready.pop_front()
     }
 
-    /// Hands the line over to the format that it belongs to.
-    fn route_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
+    /// Hands the line over to the formats that its parts belong to; of an incomplete one as much as is far enough from
+    /// its end.
+    fn route_line(&mut self, complete: bool) {
+        let mut line = std::mem::take(&mut self.line);
         let start = self.offset - line.len() as u64;
-        let was_long = std::mem::replace(&mut self.in_long_line, !line.ends_with(b"\n"));
-        if was_long {
-            // text has nothing to say so far along a line
-            if matches!(self.format, Format::Plist { .. }) {
-                self.feed(start, &line);
-            }
-        } else {
-            self.route(start, &line);
+        let end = if complete { line.len() } else { line.len() - SIGHT_BYTES };
+        let mut continued = std::mem::replace(&mut self.in_long_line, !complete);
+        let mut from = 0;
+        // a recording without a line end may have another one right behind it
+        while let Some(at) = self.find_seam(&line[from..], continued).filter(|at| from + at < end) {
+            self.route(start + from as u64, &line[from..from + at], continued);
+            from += at;
+            continued = false;
         }
+        self.route(start + from as u64, &line[from..end], continued);
+        line.drain(..end);
         self.line = line;
-        self.line.clear();
     }
 
-    fn route(&mut self, start: u64, line: &[u8]) {
-        // a recording without a line end may have another one right behind it
-        if let Some(at) = self.find_seam(line) {
-            self.route(start, &line[..at]);
-            return self.route(start + at as u64, &line[at..]);
+    /// Takes a line or the first part of one, or a further part of it.
+    fn route(&mut self, start: u64, line: &[u8], continued: bool) {
+        if continued {
+            // text has nothing to say so far along a line
+            if matches!(self.format, Format::Plist { .. }) {
+                self.feed(start, line);
+            }
+            return;
         }
         let gap = line.iter().take_while(|byte| is_gap(**byte)).count();
         let visible = &line[gap..];
-        let kind =
-            if visible.starts_with(b"<?xml") || visible.starts_with(b"<!DOCTYPE") || visible.starts_with(b"<plist") {
-                Some(Kind::Plist)
-            } else if is_text_head(visible) {
-                Some(Kind::Text)
-            } else {
-                match self.format {
-                    Format::Plist { .. } => None,
-                    _ if has_plist_mark(visible) => Some(Kind::Plist),
-                    Format::Text(_) => None,
-                    Format::Unknown if visible.is_empty() => return,
-                    Format::Unknown => Some(Kind::Text),
-                }
-            };
-        match (kind, &self.format) {
-            (Some(Kind::Plist), Format::Unknown | Format::Text(_)) => {
+        let kind = match self.format {
+            Format::Plist { .. } if is_text_head(visible) || is_text_line(visible) => Some(Kind::Text),
+            Format::Plist { .. } => None,
+            Format::Text(_) => is_plist_line(visible).then_some(Kind::Plist),
+            Format::Unknown if visible.is_empty() => return,
+            Format::Unknown if is_plist_line(visible) || has_plist_mark(visible) => Some(Kind::Plist),
+            Format::Unknown if OPENINGS.iter().any(|opening| visible.starts_with(opening)) => Some(Kind::Plist),
+            Format::Unknown => Some(Kind::Text),
+        };
+        match kind {
+            Some(Kind::Plist) => {
                 self.end_format();
                 let splitter = Splitter::new(MAX_DOCUMENT_BYTES);
                 self.format = Format::Plist { splitter, start: start + gap as u64, first_index: self.index };
                 return self.feed(start + gap as u64, visible);
             }
-            (Some(Kind::Text), Format::Unknown | Format::Plist { .. }) => {
+            Some(Kind::Text) => {
                 self.end_format();
-                self.format = Format::Text(Box::default());
+                // a sample's head goes on with the text before a property list, another line does not
+                let hw_model = self.hw_model.take().filter(|_| is_text_head(visible));
+                self.format = Format::Text(Box::new(TextDecoder::of_machine(hw_model)));
             }
-            _ => {}
+            None => {}
         }
         if !visible.is_empty() && self.first_unknown.is_none() {
             self.first_unknown = Some(start + gap as u64);
@@ -181,21 +194,24 @@ impl CaptureDecoder {
         }
     }
 
-    /// Where inside a line another recording begins; never 0.
-    fn find_seam(&self, line: &[u8]) -> Option<usize> {
+    /// Where inside a line another recording begins; 0 only where this is not the beginning of the line.
+    fn find_seam(&self, line: &[u8], continued: bool) -> Option<usize> {
+        // not the blanks in front of an ordinary line
+        let gap = line.iter().take_while(|byte| is_gap(**byte)).count();
+        let from = if continued { 0 } else { (gap + 1).min(line.len()) };
+        let text = find_text_head(&line[from..]).map(|at| from + at);
         match self.format {
-            Format::Plist { .. } => {
-                let end = find(line, b"</plist>")? + b"</plist>".len();
+            Format::Plist { .. } => text.or_else(|| {
+                // behind the last tag of the line
+                let end = memchr::memrchr(b'>', line)? + 1;
                 let rest = &line[end..];
                 let gap = rest.iter().take_while(|byte| is_gap(**byte)).count();
-                is_text_head(&rest[gap..]).then_some(end)
-            }
+                (line[..end].ends_with(PLIST_END) && is_text_line(&rest[gap..])).then_some(end)
+            }),
             Format::Text(_) | Format::Unknown => {
-                let seams: [&[u8]; 3] = [b"<?xml ", b"Machine model: ", b"*** Sampled system activity ("];
-                seams.iter().filter_map(|seam| find(line, seam)).filter(|at| *at > 0).min().filter(|at| {
-                    // not the blanks in front of an ordinary line
-                    !line[..*at].iter().all(|byte| is_gap(*byte))
-                })
+                let tags = memchr::memchr_iter(b'<', &line[from..]).map(|at| from + at);
+                let is_header = |at: &usize| line[*at..].starts_with(HEADER) && is_plist_line(&line[*at..]);
+                tags.take_while(|at| text.is_none_or(|text| *at < text)).find(is_header).or(text)
             }
         }
     }
@@ -226,7 +242,9 @@ impl CaptureDecoder {
                 }
             }
             Format::Text(text) => {
-                if let Some(piece) = text.end() {
+                let tail = text.end();
+                self.hw_model = std::mem::take(&mut **text).into_machine();
+                if let Some(piece) = tail {
                     self.take_text(piece);
                 }
             }
@@ -294,6 +312,22 @@ fn describe(damage: Damage) -> &'static str {
 /// NUL, white space and a byte-order mark may stand between documents and in front of lines.
 fn is_gap(byte: u8) -> bool {
     matches!(byte, 0 | 0xef | 0xbb | 0xbf) || byte.is_ascii_whitespace()
+}
+
+/// True for bytes that only a property list has, up to the line's end. A text's table of tasks may have the same marks as
+/// names, but its rows have columns behind them.
+fn is_plist_line(line: &[u8]) -> bool {
+    let near = &line[..line.len().min(SIGHT_BYTES)];
+    if let Some(rest) = line.strip_prefix(HEADER) {
+        let Some(end) = find(&near[HEADER.len()..], b"?>") else { return true };
+        let behind = rest[end + 2..].trim_ascii_start();
+        return behind.is_empty() || behind.starts_with(b"<");
+    }
+    if near.starts_with(b"<!DOCTYPE plist ") {
+        return true;
+    }
+    let visible = line.trim_ascii_end();
+    visible.starts_with(b"<") && visible.ends_with(b">") && (has_plist_mark(line) || visible.starts_with(b"<plist"))
 }
 
 fn has_plist_mark(line: &[u8]) -> bool {

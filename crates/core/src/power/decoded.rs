@@ -13,13 +13,16 @@ use crate::units::{Joules, Megahertz, Milliwatts, Ratio};
 const MAX_RAIL_MW: f64 = 1_000_000.0;
 /// No GPU clock is faster.
 const MAX_FREQUENCY_MHZ: f64 = 100_000.0;
+/// How far a share of time may lie beyond 0 or 1: it is a quotient of two counters that are read one after the other.
+const RATIO_ROUNDING: f64 = 1e-3;
 /// Energies are whole millijoules, cut off.
 const ENERGY_STEP_J: f64 = 1e-3;
 
 /// The content of one document. Missing is `None`, never 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
-    /// True length of the sample, above zero. `None` only for a text capture whose sample header somebody cut off.
+    /// True length of the sample, above zero. `None` where the document does not say it: the sample has its powers, but no
+    /// place in time.
     pub elapsed: Option<Duration>,
     /// The tool's wall-clock time, whole seconds, Unix epoch.
     pub timestamp_unix_s: Option<i64>,
@@ -120,6 +123,8 @@ pub enum DecodeNote {
         /// What is wrong with it.
         why: Implausible,
     },
+    /// The document does not say how long its sample was: `elapsed_ns` is missing, zero or no number.
+    NoElapsed,
     /// The tool gave less power than the energy of the same sample proves; the power is energy / elapsed (its known
     /// fault of zero or partial power in a frame).
     PowerFromEnergy {
@@ -162,7 +167,7 @@ impl From<&[DecodeNote]> for NoteCounts {
         let mut counts = Self::default();
         for note in notes {
             match note {
-                DecodeNote::Rejected { .. } => counts.rejected += 1,
+                DecodeNote::Rejected { .. } | DecodeNote::NoElapsed => counts.rejected += 1,
                 DecodeNote::PowerFromEnergy { .. } => counts.from_energy += 1,
                 DecodeNote::CombinedMismatch { .. } => counts.combined_mismatch += 1,
             }
@@ -219,7 +224,7 @@ impl Raw {
     pub(super) fn accept(self, quantity: Quantity, max: f64, notes: &mut Vec<DecodeNote>) -> Option<f64> {
         let why = match self {
             Self::Missing => return None,
-            Self::Number(value) if (0.0..=max).contains(&value) => return Some(value),
+            Self::Number(value) if value.is_finite() && (0.0..=max).contains(&value) => return Some(value),
             Self::Unreadable => Implausible::Unreadable,
             Self::Number(value) if !value.is_finite() => Implausible::NotFinite,
             Self::Number(value) if value < 0.0 => Implausible::Negative,
@@ -350,7 +355,11 @@ pub(super) fn accept_frequency(mhz: Raw, notes: &mut Vec<DecodeNote>) -> Option<
     mhz.accept(Quantity::GpuFrequency, MAX_FREQUENCY_MHZ, notes).map(Megahertz)
 }
 
-/// A share of time, when it is one.
+/// A share of time, when it is one. What lies beyond 0 or 1 by no more than rounding is 0 or 1.
 pub(super) fn accept_ratio(ratio: Raw, notes: &mut Vec<DecodeNote>) -> Option<Ratio> {
-    ratio.accept(Quantity::GpuResidency, 1.0, notes).map(Ratio)
+    let rounded = |share: f64| {
+        let near = (-RATIO_ROUNDING..=1.0 + RATIO_ROUNDING).contains(&share);
+        if near { share.clamp(0.0, 1.0) } else { share }
+    };
+    ratio.map(rounded).accept(Quantity::GpuResidency, 1.0, notes).map(Ratio)
 }

@@ -7,6 +7,9 @@
 //! Text says less than a property list: whole milliwatts, no energies. Captures were cut, pasted together and copied from
 //! terminals (some spaces are U+00A0 then). Nothing marks the end of a sample, so the last one counts as whole only if
 //! it has every line that the samples before it had, and the closing line of each section that it began.
+//!
+//! The table of tasks holds names that anybody may choose, `CPU Power: 5 mW` for instance. Its rows have columns behind the
+//! name, by which they differ from the lines that they resemble, and count for nothing else.
 
 use std::time::Duration;
 
@@ -19,10 +22,58 @@ use crate::sample::ThermalPressure;
 const MACHINE: &str = "Machine model:";
 const SAMPLE: &str = "*** Sampled system activity (";
 const SUMMARY: &str = "*** Summary system activity (";
+const CLUSTER: &str = "-Cluster HW active frequency";
+/// Longest header or identifier that is looked for.
+const MAX_HEAD_BYTES: usize = 160;
+/// Longest name of a cluster that is remembered, and how many.
+const MAX_CLUSTER_BYTES: usize = 16;
+const MAX_CLUSTERS: usize = 32;
 
 /// True for a line with which a capture or a sample begins.
 pub(super) fn is_text_head(line: &[u8]) -> bool {
-    [MACHINE, SAMPLE, SUMMARY].iter().any(|head| line.starts_with(head.as_bytes()))
+    // a blank or the first byte of a no-break space
+    let stars = matches!(line, [b'*', b'*', b'*', b' ' | 0xc2, ..]);
+    if !stars && !line.starts_with(b"Machine") {
+        return false;
+    }
+    let line = plain(&line[..line.len().min(MAX_HEAD_BYTES)]);
+    let line = line.trim();
+    machine_model(line).is_some() || [SAMPLE, SUMMARY].iter().any(|head| line.starts_with(head) && is_complete(line))
+}
+
+/// True for a line that only the text of a sample has, whether its head is there or not.
+pub(super) fn is_text_line(line: &[u8]) -> bool {
+    // of all that may follow a property list, tags are what comes most
+    if line.first().is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'*') {
+        return false;
+    }
+    match Fact::of(plain(line).trim()) {
+        None | Some(Fact::Section(Section::Other | Section::Tasks) | Fact::Pressure(_) | Fact::IntelGpu) => false,
+        Some(Fact::Section(_) | Fact::Cluster(_) | Fact::Cpu(_)) => true,
+        Some(Fact::Power(_, value) | Fact::GpuFrequency(value) | Fact::GpuActive(value) | Fact::GpuIdle(value)) => {
+            value != Raw::Unreadable
+        }
+    }
+}
+
+/// Where in a line the head of another capture stands, up to the line's end. Nothing follows a head in its line.
+pub(super) fn find_text_head(line: &[u8]) -> Option<usize> {
+    memchr::memchr2_iter(b'M', b'*', line).find(|at| is_text_head(&line[*at..]))
+}
+
+fn plain(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).replace('\u{a0}', " ")
+}
+
+/// Apple's identifiers have no blanks; a task of that name has its columns behind it.
+fn machine_model(line: &str) -> Option<&str> {
+    let model = line.strip_prefix(MACHINE)?.trim();
+    (!model.contains(|char: char| char.is_whitespace() || char == '<')).then_some(model)
+}
+
+/// True for a sample's header that was not cut: `… (Sat Nov  8 15:54:21 2025 +0900) (5021.96ms elapsed) ***`.
+fn is_complete(header: &str) -> bool {
+    header.ends_with(") ***") && !header.contains('<')
 }
 
 /// A sample of a text capture.
@@ -43,44 +94,73 @@ pub(super) struct TextDecoder {
     usual: Option<Lines>,
     /// Inside a summary of the whole run, which is no sample.
     in_summary: bool,
+    /// The line of a cluster whose processors have not come yet.
+    cluster_offset: Option<u64>,
 }
 
 impl TextDecoder {
+    /// A decoder that goes on with a capture of this machine.
+    pub(super) fn of_machine(hw_model: Option<String>) -> Self {
+        Self { hw_model, ..Self::default() }
+    }
+
+    /// The machine that the capture names.
+    pub(super) fn into_machine(self) -> Option<String> {
+        self.hw_model
+    }
+
     /// Takes one line without its line end; gives the sample that it ends, if it ends one.
     pub(super) fn line(&mut self, offset: u64, line: &[u8]) -> Option<TextPiece> {
-        let line = String::from_utf8_lossy(line).replace('\u{a0}', " ");
+        let line = plain(line);
         let line = line.trim();
-        if let Some(model) = line.strip_prefix(MACHINE) {
+        let in_tasks = self.current.as_ref().is_some_and(|sample| sample.section == Section::Tasks);
+        let is_head = |line: &str| is_complete(line) || !in_tasks;
+        if let Some(model) = machine_model(line) {
             let ended = self.end();
-            *self = Self { hw_model: Some(model.trim().to_owned()), ..Self::default() };
+            *self = Self::of_machine((!model.is_empty()).then(|| model.to_owned()));
             return ended;
         }
-        if let Some(header) = line.strip_prefix(SAMPLE) {
+        if let Some(header) = line.strip_prefix(SAMPLE)
+            && is_head(line)
+        {
             let ended = self.end_whole();
             self.in_summary = false;
+            self.cluster_offset = None;
             self.current = Some(Sample::with_header(offset, header));
             return ended;
         }
-        if line.starts_with(SUMMARY) {
+        if line.starts_with(SUMMARY) && is_head(line) {
             self.in_summary = true;
             return self.end_whole();
         }
         if self.in_summary {
             return None;
         }
-        let fact = Fact::of(line)?;
-        // where a header is missing: a sample says nothing twice
+        if in_tasks && line.starts_with(LAST_TASK) {
+            self.current.as_mut()?.section = Section::Other;
+            return None;
+        }
+        let fact = Fact::of(line).filter(|fact| !in_tasks || matches!(fact, Fact::Section(_)))?;
+        // where a header is missing: a sample says nothing twice, and everything in its section
         let mut ended = None;
+        let mut begins_at = offset;
         if let Some(sample) = &self.current
             && sample.begins_anew(&fact)
         {
-            let other_recording = sample.has_header;
-            ended = self.end_whole();
-            if other_recording {
+            begins_at = self.cluster_offset.take().filter(|_| matches!(fact, Fact::Cpu(_))).unwrap_or(offset);
+            if sample.has_header {
+                // another recording
+                ended = self.end();
                 *self = Self::default();
+            } else {
+                ended = self.end_whole();
             }
         }
-        self.current.get_or_insert_with(|| Sample::without_header(offset)).take(fact);
+        self.cluster_offset = match fact {
+            Fact::Cluster(_) => Some(offset),
+            _ => None,
+        };
+        self.current.get_or_insert_with(|| Sample::without_header(begins_at)).take(fact);
         ended
     }
 
@@ -115,17 +195,28 @@ enum Fact {
     GpuActive(Raw),
     GpuIdle(Raw),
     Pressure(String),
+    /// The first line about a cluster of processors.
+    Cluster(String),
+    /// The first line about a processor.
+    Cpu(u8),
     /// An Intel GPU's line: its section has no power.
     IntelGpu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
+    /// No section has begun: somebody may have cut their titles off.
+    None,
     Processor,
     Gpu,
     Thermal,
+    /// The table of tasks, full of foreign names.
+    Tasks,
     Other,
 }
+
+/// The row with which the table of tasks ends.
+const LAST_TASK: &str = "ALL_TASKS ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PowerLine {
@@ -141,11 +232,13 @@ enum PowerLine {
 
 impl Fact {
     fn of(line: &str) -> Option<Self> {
-        if let Some(title) = line.strip_prefix("****") {
-            return Some(Self::Section(match title.trim_matches([' ', '*']) {
+        if line.starts_with("***") {
+            let title = line.strip_suffix("***")?.trim_matches([' ', '*']);
+            return Some(Self::Section(match title {
                 "Processor usage" => Section::Processor,
                 "GPU usage" => Section::Gpu,
                 "Thermal pressure" => Section::Thermal,
+                _ if title.starts_with("Running ") => Section::Tasks,
                 _ => Section::Other,
             }));
         }
@@ -154,6 +247,13 @@ impl Fact {
         }
         let (name, value) = line.split_once(':')?;
         let value = value.trim();
+        if let Some(cluster) = name.strip_suffix(CLUSTER).filter(|name| name.len() <= MAX_CLUSTER_BYTES) {
+            return value.ends_with("MHz").then(|| Self::Cluster(cluster.to_owned()));
+        }
+        let cpu = name.strip_prefix("CPU ").or_else(|| name.strip_prefix("cpu "));
+        if let Some(number) = cpu.and_then(|cpu| cpu.strip_suffix(" frequency")) {
+            return number.parse().ok().filter(|_| value.ends_with("MHz")).map(Self::Cpu);
+        }
         Some(match name {
             "CPU Power" | "Clusters Total Power" => Self::Power(PowerLine::Cpu, parse_milliwatts(value)),
             "GPU Power" => Self::Power(PowerLine::Gpu, parse_milliwatts(value)),
@@ -231,6 +331,9 @@ struct Sample {
     gpu_active: Raw,
     gpu_idle: Raw,
     thermal_pressure: Option<String>,
+    clusters: Vec<String>,
+    /// One bit for each of the first 128 processors.
+    cpus: u128,
 }
 
 impl Sample {
@@ -240,32 +343,47 @@ impl Sample {
             has_header: false,
             elapsed: None,
             timestamp_unix_s: None,
-            section: Section::Other,
+            section: Section::None,
             lines: Lines::default(),
             rails: RawRails::default(),
             gpu_frequency: Raw::Missing,
             gpu_active: Raw::Missing,
             gpu_idle: Raw::Missing,
             thermal_pressure: None,
+            clusters: Vec::new(),
+            cpus: 0,
         }
     }
 
     /// `header` is what follows the opening bracket: `Sat Nov  8 15:54:21 2025 +0900) (5021.96ms elapsed) ***`.
     fn with_header(offset: u64, header: &str) -> Self {
         let (date, rest) = header.split_once(')').unwrap_or((header, ""));
-        let elapsed =
-            rest.trim_start_matches([' ', '(']).split_once("ms").and_then(|(ms, _)| ms.trim().parse::<f64>().ok());
+        let elapsed = rest.trim_start_matches([' ', '(']).split_once("ms").and_then(|(ms, _)| parse_decimal(ms));
         let elapsed =
             elapsed.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok()).filter(|elapsed| !elapsed.is_zero());
         Self { has_header: true, elapsed, timestamp_unix_s: parse_date(date), ..Self::without_header(offset) }
     }
 
+    /// Whether this line belongs to another sample whose header is missing.
     fn begins_anew(&self, fact: &Fact) -> bool {
-        match fact {
-            Fact::Power(PowerLine::Cpu, _) => self.lines.has(Lines::CPU),
+        let repeated = match fact {
             Fact::Section(Section::Processor) => self.lines.any_power(),
+            Fact::Power(PowerLine::Cpu, _) => self.lines.has(Lines::CPU),
+            Fact::Cluster(name) => self.lines.any_power() || self.clusters.contains(name),
+            Fact::Cpu(number) => self.lines.any_power() || self.cpus & cpu_bit(*number) != 0,
             _ => false,
-        }
+        };
+        let of_processors = matches!(fact, Fact::Power(PowerLine::Cpu, _) | Fact::Cluster(_) | Fact::Cpu(_));
+        let of_the_gpu = matches!(
+            fact,
+            Fact::Power(PowerLine::Gpu, _) | Fact::GpuFrequency(_) | Fact::GpuActive(_) | Fact::GpuIdle(_)
+        );
+        repeated
+            || match self.section {
+                Section::None | Section::Processor | Section::Tasks => false,
+                Section::Gpu => of_processors,
+                Section::Thermal | Section::Other => self.has_header && (of_processors || of_the_gpu),
+            }
     }
 
     fn take(&mut self, fact: Fact) {
@@ -276,13 +394,16 @@ impl Sample {
                     Section::Processor => Lines::PROCESSOR_SECTION,
                     Section::Gpu => Lines::GPU_SECTION,
                     Section::Thermal => Lines::THERMAL_SECTION,
-                    Section::Other => 0,
+                    Section::None | Section::Tasks | Section::Other => 0,
                 });
             }
             Fact::Power(line, mw) => self.take_power(line, mw),
             Fact::GpuFrequency(mhz) => self.gpu_frequency = mhz,
             Fact::GpuActive(share) => self.gpu_active = share,
             Fact::GpuIdle(share) => self.gpu_idle = share,
+            Fact::Cluster(name) if self.clusters.len() < MAX_CLUSTERS => self.clusters.push(name),
+            Fact::Cluster(_) => {}
+            Fact::Cpu(number) => self.cpus |= cpu_bit(number),
             Fact::Pressure(level) => {
                 self.thermal_pressure = Some(level);
                 self.lines.add(Lines::PRESSURE);
@@ -302,7 +423,7 @@ impl Sample {
             PowerLine::IntelPackage => (Some(&mut self.rails.combined), Lines::INTEL_PACKAGE),
         };
         // GPU Power comes twice; the first one belongs to Combined
-        if let Some(slot) = slot.filter(|slot| slot.power_mw.is_missing()) {
+        if let Some(slot) = slot.filter(|slot| !matches!(slot.power_mw, Raw::Number(_))) {
             *slot = RawRail::new(mw, Raw::Missing);
             self.rails.combined_is_sum |= line == PowerLine::Combined;
         }
@@ -330,24 +451,44 @@ impl Sample {
     }
 }
 
+fn cpu_bit(number: u8) -> u128 {
+    1_u128.checked_shl(number.into()).unwrap_or_default()
+}
+
 /// A power in its unit: `954 mW`, `1.20W`.
 fn parse_milliwatts(text: &str) -> Raw {
     match parse_quantity(text, "mW") {
-        Raw::Unreadable => parse_quantity(text, "W").times_thousand(),
+        Raw::Unreadable => {
+            let watts = text.strip_suffix('W').and_then(|watts| parse_shifted(watts, "e3"));
+            watts.map_or(Raw::Unreadable, Raw::Number)
+        }
         power => power,
     }
 }
 
 fn parse_quantity(text: &str, unit: &str) -> Raw {
-    let number = text.strip_suffix(unit).and_then(|number| number.trim_end().parse().ok());
-    number.map_or(Raw::Unreadable, Raw::Number)
+    text.strip_suffix(unit).and_then(parse_decimal).map_or(Raw::Unreadable, Raw::Number)
 }
 
 /// The share in front of the first `%`: `1.63% (338 MHz: 1.6% …)`. Below one percent there may be no leading zero.
 fn parse_percent(text: &str) -> Raw {
-    // shifted as text, so that 6.31 % is 0.0631 and not its neighbour
-    let share = text.split_once('%').and_then(|(percent, _)| format!("{}e-2", percent.trim()).parse().ok());
+    let share = text.split_once('%').and_then(|(percent, _)| parse_shifted(percent, "e-2"));
     share.map_or(Raw::Unreadable, Raw::Number)
+}
+
+fn parse_decimal(text: &str) -> Option<f64> {
+    parse_shifted(text, "")
+}
+
+/// A number with the decimal point or comma of wherever it was printed. It is shifted as text, so that 6.31 % is 0.0631
+/// and not its neighbour.
+fn parse_shifted(text: &str, shift: &str) -> Option<f64> {
+    let text = text.trim();
+    let number = match text.split_once(',') {
+        Some((whole, fraction)) => format!("{whole}.{fraction}{shift}"),
+        None => format!("{text}{shift}"),
+    };
+    number.parse().ok()
 }
 
 /// Local time with its offset: `Sat Nov  8 15:54:21 2025 +0900`.

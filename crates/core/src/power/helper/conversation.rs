@@ -204,13 +204,13 @@ impl Stream {
 
     fn sample(&mut self, document: &[u8], arrival: MonotonicTime) -> Result<(Box<PowerSample>, NoteCounts), Unusable> {
         let decoded = decode(document)?;
-        let elapsed = decoded.elapsed.ok_or(DecodeError::NoElapsed)?;
+        let elapsed = decoded.elapsed.ok_or(Unusable::NoElapsed)?;
         if elapsed > self.interval * MAX_INTERVALS {
             return Err(Unusable::TooLong { elapsed, interval: self.interval });
         }
         let notes = NoteCounts::from(&decoded.notes[..]);
         let (_, end) = self.aligner.place(arrival, elapsed);
-        let sample = decoded.ending_at(end, self.origin).ok_or(DecodeError::NoElapsed)?;
+        let sample = decoded.ending_at(end, self.origin).ok_or(Unusable::NoElapsed)?;
         Ok((Box::new(sample), notes))
     }
 }
@@ -220,6 +220,8 @@ impl Stream {
 enum Unusable {
     #[error("{0}")]
     Document(#[from] DecodeError),
+    #[error("it does not say how long the sample was (elapsed_ns missing, zero or no number)")]
+    NoElapsed,
     #[error("it is {elapsed:.1?} long with an interval of {interval:.1?}: the machine slept or its clock was set")]
     TooLong { elapsed: Duration, interval: Duration },
 }

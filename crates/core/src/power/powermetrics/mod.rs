@@ -9,13 +9,10 @@
 //! and `real` are read alike.
 
 mod scan;
-
-use std::time::Duration;
-
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+mod values;
 
 use self::scan::{Scalar, Scanner, Token};
+use self::values::{parse_date, parse_elapsed, parse_number, parse_string, parse_thousandths};
 use super::decoded::{
     DecodeNote, Decoded, Implausible, Quantity, Raw, RawRail, RawRails, accept_frequency, accept_ratio,
 };
@@ -36,19 +33,14 @@ mod error {
         Structure { at: usize },
         #[error("it is nested too deeply at byte {at}")]
         TooDeep { at: usize },
-        #[error("it does not say how long the sample was (elapsed_ns missing, zero or no number)")]
-        NoElapsed,
     }
 }
-
-/// Longest string that is taken for a model name or a pressure level.
-const MAX_STRING_BYTES: usize = 128;
 
 /// Decodes one document, from its first byte to `</plist>`. NUL bytes and white space around it are allowed.
 ///
 /// # Errors
-/// The document is lost when its structure is broken or when it does not say how long the sample was. A value that is
-/// missing or unbelievable costs that value only.
+/// The document is lost when its structure is broken. A value that is missing or unbelievable costs that value only;
+/// without `elapsed_ns` there are no powers from energies either.
 pub fn decode(document: &[u8]) -> Result<Decoded, DecodeError> {
     let mut scanner = Scanner::at_root(document)?;
     let mut keys = Keys::default();
@@ -62,7 +54,7 @@ pub fn decode(document: &[u8]) -> Result<Decoded, DecodeError> {
         (_, container) => container.skip(scanner),
     })?;
     scanner.expect_end()?;
-    keys.settle()
+    Ok(keys.settle())
 }
 
 /// A key's value: a scalar, or a container whose opening tag has just been read.
@@ -93,12 +85,14 @@ fn read_dict<'a>(
         let key = match scanner.next()? {
             Token::Key(key) => key,
             Token::DictEnd => return Ok(()),
+            Token::Stray { closing: true } => continue,
             _ => return Err(DecodeError::Structure { at }),
         };
         let value = match scanner.next()? {
             Token::Scalar(scalar) => Value::Scalar(scalar),
             Token::DictStart => Value::Dict,
             Token::ArrayStart => Value::Array,
+            Token::Stray { closing: false } => Value::Scalar(Scalar::Other),
             _ => return Err(DecodeError::Structure { at }),
         };
         entry(scanner, key, value)?;
@@ -120,11 +114,11 @@ struct Keys<'a> {
     gpu_energy: Raw,
     ane_energy: Raw,
     dram_energy: Raw,
-    package_watts: Raw,
+    package_mw: Raw,
     package_joules: Raw,
-    cpu_watts: Raw,
+    cpu_mw: Raw,
     cpu_joules: Raw,
-    igpu_watts: Raw,
+    igpu_mw: Raw,
     igpu_joules: Raw,
     gpu_freq: Raw,
     gpu_idle_ratio: Raw,
@@ -135,7 +129,7 @@ impl<'a> Keys<'a> {
     fn root(&mut self, key: &[u8], value: Scalar<'a>) {
         match (key, value) {
             (b"elapsed_ns", Scalar::Number(digits)) => self.elapsed_ns = Some(digits),
-            (b"timestamp", Scalar::Date(date)) => self.timestamp = Some(date),
+            (b"timestamp", Scalar::Date(date) | Scalar::String(date)) => self.timestamp = Some(date),
             (b"hw_model", Scalar::String(model)) => self.hw_model = Some(model),
             (b"thermal_pressure", Scalar::String(level)) => self.thermal_pressure = Some(level),
             _ => {}
@@ -152,15 +146,20 @@ impl<'a> Keys<'a> {
             b"gpu_energy" => &mut self.gpu_energy,
             b"ane_energy" => &mut self.ane_energy,
             b"dram_energy" => &mut self.dram_energy,
-            b"package_watts" => &mut self.package_watts,
+            b"package_watts" => &mut self.package_mw,
             b"package_joules" => &mut self.package_joules,
-            b"cpu_watts" => &mut self.cpu_watts,
+            b"cpu_watts" => &mut self.cpu_mw,
             b"cpu_joules" => &mut self.cpu_joules,
-            b"igpu_watts" => &mut self.igpu_watts,
+            b"igpu_watts" => &mut self.igpu_mw,
             b"igpu_joules" => &mut self.igpu_joules,
             _ => return value.skip(scanner),
         };
-        *slot = number(value);
+        *slot = match value {
+            // Apple Silicon counts in mW and mJ, Intel in W and J.
+            Value::Scalar(Scalar::Number(text)) if key.ends_with(b"_watts") => parse_thousandths(text),
+            Value::Scalar(Scalar::Number(text)) => parse_number(text),
+            _ => Raw::Unreadable,
+        };
         value.skip(scanner)
     }
 
@@ -171,13 +170,19 @@ impl<'a> Keys<'a> {
             b"gpu_energy" => &mut self.gpu_own_energy,
             _ => return value.skip(scanner),
         };
-        *slot = number(value);
+        *slot = match value {
+            Value::Scalar(Scalar::Number(text)) => parse_number(text),
+            _ => Raw::Unreadable,
+        };
         value.skip(scanner)
     }
 
-    fn settle(self) -> Result<Decoded, DecodeError> {
-        let elapsed = self.elapsed_ns.and_then(parse_elapsed).ok_or(DecodeError::NoElapsed)?;
-        let mut decoded = Decoded { elapsed: Some(elapsed), ..Decoded::default() };
+    fn settle(self) -> Decoded {
+        let elapsed = self.elapsed_ns.and_then(parse_elapsed);
+        let mut decoded = Decoded { elapsed, ..Decoded::default() };
+        if elapsed.is_none() {
+            decoded.notes.push(DecodeNote::NoElapsed);
+        }
         decoded.hw_model = self.hw_model.and_then(parse_string);
         decoded.thermal_pressure = self.thermal_pressure.and_then(parse_string).map(ThermalPressure::from);
         decoded.timestamp_unix_s = self.timestamp.and_then(|date| {
@@ -189,19 +194,18 @@ impl<'a> Keys<'a> {
             seconds
         });
 
-        // Apple Silicon counts in mW and mJ, Intel in W and J.
-        let rail = |mw: Raw, mj: Raw, w: Raw, j: Raw| RawRail::new(mw.or(w.times_thousand()), mj.per_thousand().or(j));
-        let mut gpu = rail(self.gpu_power, self.gpu_energy, self.igpu_watts, self.igpu_joules);
+        let rail = |mw: Raw, mj: Raw, intel_mw: Raw, j: Raw| RawRail::new(mw.or(intel_mw), mj.per_thousand().or(j));
+        let mut gpu = rail(self.gpu_power, self.gpu_energy, self.igpu_mw, self.igpu_joules);
         if gpu.energy_j.is_missing() {
             // The GPU sampler's own reading, a moment apart from the processor's.
             gpu = RawRail { energy_j: self.gpu_own_energy.per_thousand(), one_reading: false, ..gpu };
         }
         RawRails {
-            cpu: rail(self.cpu_power, self.cpu_energy, self.cpu_watts, self.cpu_joules),
+            cpu: rail(self.cpu_power, self.cpu_energy, self.cpu_mw, self.cpu_joules),
             gpu,
             ane: RawRail::new(self.ane_power, self.ane_energy.per_thousand()),
             dram: RawRail::new(Raw::Missing, self.dram_energy.per_thousand()),
-            combined: rail(self.combined_power, Raw::Missing, self.package_watts, self.package_joules),
+            combined: rail(self.combined_power, Raw::Missing, self.package_mw, self.package_joules),
             combined_is_sum: !self.combined_power.is_missing(),
         }
         .settle_into(&mut decoded);
@@ -210,33 +214,6 @@ impl<'a> Keys<'a> {
         decoded.gpu_frequency = accept_frequency(self.gpu_freq, &mut decoded.notes);
         let idle = accept_ratio(self.gpu_idle_ratio, &mut decoded.notes);
         decoded.gpu_active = idle.map(|idle| crate::units::Ratio(1.0 - idle.0));
-        Ok(decoded)
+        decoded
     }
-}
-
-fn number(value: Value<'_>) -> Raw {
-    let Value::Scalar(Scalar::Number(text)) = value else { return Raw::Unreadable };
-    let text = text.trim_ascii();
-    str::from_utf8(text).ok().and_then(|text| text.parse().ok()).map_or(Raw::Unreadable, Raw::Number)
-}
-
-fn parse_elapsed(text: &[u8]) -> Option<Duration> {
-    let text = str::from_utf8(text.trim_ascii()).ok()?;
-    let elapsed = match text.parse::<u64>() {
-        Ok(nanoseconds) => Duration::from_nanos(nanoseconds),
-        Err(_) => Duration::try_from_secs_f64(text.parse::<f64>().ok()? * 1e-9).ok()?,
-    };
-    (!elapsed.is_zero()).then_some(elapsed)
-}
-
-fn parse_date(text: &[u8]) -> Option<i64> {
-    let text = str::from_utf8(text.trim_ascii()).ok()?;
-    Some(OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp())
-}
-
-/// A short one-line text; what is anything else has swallowed a broken tag.
-fn parse_string(text: &[u8]) -> Option<String> {
-    let sound =
-        !text.is_empty() && text.len() <= MAX_STRING_BYTES && !text.iter().any(|byte| b"<>\n\r\0".contains(byte));
-    sound.then(|| String::from_utf8_lossy(text).into_owned())
 }

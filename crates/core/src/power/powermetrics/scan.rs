@@ -26,6 +26,11 @@ pub(super) enum Token<'a> {
     ArrayEnd,
     /// A value that holds no others.
     Scalar(Scalar<'a>),
+    /// A tag of no known meaning, or the end of a value that was not open: the rest of a name with a tag in it.
+    Stray {
+        /// It begins with a slash.
+        closing: bool,
+    },
 }
 
 /// A value that holds no others.
@@ -37,8 +42,18 @@ pub(super) enum Scalar<'a> {
     String(&'a [u8]),
     /// `<date>`.
     Date(&'a [u8]),
-    /// `<true/>`, `<false/>` or `<data>`: nothing that is read here.
+    /// `<true/>`, `<false/>`, `<data>` or an empty container: nothing that is read here.
     Other,
+}
+
+/// A tag's name without slash and attributes.
+#[derive(Clone, Copy)]
+struct Tag<'a> {
+    name: &'a [u8],
+    /// `</name>`
+    closing: bool,
+    /// `<name/>`, `<name />`
+    empty: bool,
 }
 
 /// Walks over one document.
@@ -75,46 +90,51 @@ impl<'a> Scanner<'a> {
         self.position
     }
 
-    /// What stands behind the root dictionary: `</plist>` and nothing else of note.
+    /// What stands behind the root dictionary: `</plist>` and nothing else of note, here and behind it. Another document
+    /// in the same bytes must not get lost unsaid.
     pub(super) fn expect_end(&mut self) -> Result<(), DecodeError> {
-        let start = self.find_tag()?;
-        if self.document[start..].starts_with(b"</plist") {
-            return self.skip_past(b">");
+        let start = self.find_tag_past_comments()?;
+        if !self.document[start..].starts_with(b"</plist") {
+            return Err(DecodeError::Structure { at: start });
         }
-        Err(DecodeError::Structure { at: start })
+        self.skip_past(b">")?;
+        let ended = self.position;
+        let is_gap = |byte: &u8| matches!(byte, 0 | 0xef | 0xbb | 0xbf) || byte.is_ascii_whitespace();
+        loop {
+            let rest = &self.document[self.position..];
+            let rest = &rest[rest.iter().take_while(|byte| is_gap(byte)).count()..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if !rest.starts_with(b"<!--") {
+                return Err(DecodeError::Structure { at: ended });
+            }
+            self.skip_past(b"-->")?;
+        }
     }
 
     /// The next token inside the root dictionary. Text between tags is passed over.
     pub(super) fn next(&mut self) -> Result<Token<'a>, DecodeError> {
-        loop {
-            let start = self.find_tag()?;
-            let tag = &self.document[start..];
-            if tag.starts_with(b"<!--") {
-                self.skip_past(b"-->")?;
-                continue;
+        let start = self.find_tag_past_comments()?;
+        let (tag, text_at) = self.tag(start)?;
+        self.position = text_at;
+        let scalar = match (tag.closing, tag.name) {
+            (false, b"dict") if !tag.empty => return Ok(Token::DictStart),
+            (false, b"array") if !tag.empty => return Ok(Token::ArrayStart),
+            (true, b"dict") => return Ok(Token::DictEnd),
+            (true, b"array") => return Ok(Token::ArrayEnd),
+            (false, b"key") => return Ok(Token::Key(self.content(tag)?)),
+            (false, b"integer" | b"real") => Scalar::Number(self.content(tag)?),
+            (false, b"string") => Scalar::String(self.content(tag)?),
+            (false, b"date") => Scalar::Date(self.content(tag)?),
+            (false, b"data" | b"true" | b"false") => {
+                self.content(tag)?;
+                Scalar::Other
             }
-            let (name, text_at) = self.tag_name(start)?;
-            self.position = text_at;
-            let token = match name {
-                b"key" => Token::Key(self.text(b"</key>")?),
-                b"dict" => Token::DictStart,
-                b"/dict" => Token::DictEnd,
-                b"array" => Token::ArrayStart,
-                b"/array" => Token::ArrayEnd,
-                b"integer" => Token::Scalar(Scalar::Number(self.text(b"</integer>")?)),
-                b"real" => Token::Scalar(Scalar::Number(self.text(b"</real>")?)),
-                b"string" => Token::Scalar(Scalar::String(self.text(b"</string>")?)),
-                b"date" => Token::Scalar(Scalar::Date(self.text(b"</date>")?)),
-                b"data" => {
-                    self.text(b"</data>")?;
-                    Token::Scalar(Scalar::Other)
-                }
-                b"true/" | b"false/" | b"string/" | b"data/" => Token::Scalar(Scalar::Other),
-                b"dict/" | b"array/" => Token::Scalar(Scalar::Other),
-                _ => return Err(DecodeError::Structure { at: start }),
-            };
-            return Ok(token);
-        }
+            (false, b"dict" | b"array") => Scalar::Other,
+            (closing, _) => return Ok(Token::Stray { closing }),
+        };
+        Ok(Token::Scalar(scalar))
     }
 
     /// Passes over the rest of a container whose opening tag was just read.
@@ -132,7 +152,8 @@ impl<'a> Scanner<'a> {
                 Token::DictEnd if open & 1 == 1 => open >>= 1,
                 Token::ArrayEnd if open & 1 == 0 => open >>= 1,
                 Token::DictEnd | Token::ArrayEnd => return Err(DecodeError::Structure { at }),
-                Token::Key(_) | Token::Scalar(_) => {}
+                // names may hold tags
+                Token::Key(_) | Token::Scalar(_) | Token::Stray { .. } => {}
             }
             if open == 1 {
                 return Ok(());
@@ -148,23 +169,42 @@ impl<'a> Scanner<'a> {
         Ok(self.position)
     }
 
-    /// The name in the tag at `start`, with its slash, and the place behind its `>`. Attributes are passed over.
-    fn tag_name(&self, start: usize) -> Result<(&'a [u8], usize), DecodeError> {
+    fn find_tag_past_comments(&mut self) -> Result<usize, DecodeError> {
+        loop {
+            let start = self.find_tag()?;
+            if !self.document[start..].starts_with(b"<!--") {
+                return Ok(start);
+            }
+            self.skip_past(b"-->")?;
+        }
+    }
+
+    /// The tag at `start` and the place behind its `>`. Attributes are passed over.
+    fn tag(&self, start: usize) -> Result<(Tag<'a>, usize), DecodeError> {
         let inside = &self.document[start + 1..];
         let close = memchr::memchr(b'>', inside).ok_or(DecodeError::Cut)?;
         let tag = &inside[..close];
+        let (tag, closing) = tag.strip_prefix(b"/").map_or((tag, false), |tag| (tag, true));
+        let (tag, empty) = tag.strip_suffix(b"/").map_or((tag, false), |tag| (tag, true));
         let name = tag.iter().position(u8::is_ascii_whitespace).map_or(tag, |end| &tag[..end]);
-        Ok((name, start + 1 + close + 1))
+        Ok((Tag { name, closing, empty }, start + 1 + close + 1))
     }
 
-    /// Everything up to `closing`, behind which it goes on.
-    fn text(&mut self, closing: &[u8]) -> Result<&'a [u8], DecodeError> {
+    /// Everything up to the closing tag, behind which it goes on; nothing for an empty tag.
+    fn content(&mut self, tag: Tag<'a>) -> Result<&'a [u8], DecodeError> {
         let start = self.position;
+        if tag.empty {
+            return Ok(&[]);
+        }
         loop {
             let end = self.find_tag()?;
-            if self.document[end..].starts_with(closing) {
-                self.position = end + closing.len();
-                return Ok(&self.document[start..end]);
+            let closing = self.document[end..].strip_prefix(b"</").and_then(|rest| rest.strip_prefix(tag.name));
+            if let Some(rest) = closing {
+                let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                if rest.get(blanks) == Some(&b'>') {
+                    self.position = end + 2 + tag.name.len() + blanks + 1;
+                    return Ok(&self.document[start..end]);
+                }
             }
             self.position = end + 1;
         }
