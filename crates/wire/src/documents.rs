@@ -19,22 +19,19 @@
 //!
 //! Leaves to others: where the bytes come from, and whether a document is valid.
 
+mod marks;
+
 use std::collections::VecDeque;
+
+use self::marks::{
+    CLOSE, COMMENT, COMMENT_END, HEADER, LONGEST_MARK, MAX_HEADER_BYTES, OPENINGS, before_close, find_tag, is_gap,
+    plain_lines, rfind,
+};
 
 /// Smallest limit that makes sense: the header of a document must fit.
 const MIN_LIMIT_BYTES: usize = 256;
 /// How far back in a line marks are looked for: a header and the document type behind it.
 const LINE_TAIL_BYTES: usize = 256;
-/// Longest header that is found inside a line. It has 38 bytes as powermetrics writes it.
-const MAX_HEADER_BYTES: usize = 128;
-const HEADER: &[u8] = b"<?xml";
-/// Blanks and `>` follow.
-const CLOSE: &[u8] = b"</plist";
-const COMMENT: &[u8] = b"<!--";
-const COMMENT_END: &[u8] = b"-->";
-/// What a document may begin with at the beginning of a stream or after another one: hand-edited ones lack the header.
-const OPENINGS: [&[u8]; 3] = [HEADER, b"<!DOCTYPE", b"<plist"];
-const LONGEST_MARK: usize = 9;
 
 /// One stretch of the stream: a whole document, or what is left of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -477,37 +474,4 @@ impl Iterator for Splitter {
     fn next(&mut self) -> Option<Piece> {
         self.ready.pop_front()
     }
-}
-
-/// How many of these bytes, which begin a line, are whole lines that hold no mark and no NUL. Most lines are such, and
-/// this is the fast way through them.
-fn plain_lines(bytes: &[u8]) -> usize {
-    let mut plain = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'\n' => plain = at + 1,
-            b'<' if matches!(bytes[at + 1..], [b'?' | b'!', ..] | [b'p', b'l', ..] | [b'/', b'p', ..]) => return plain,
-            0 => return plain,
-            _ => {}
-        }
-    }
-    plain
-}
-
-/// What stands in front of the `</plist>` that ends these bytes.
-fn before_close(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.strip_suffix(b">")?.trim_ascii_end().strip_suffix(CLOSE)
-}
-
-fn find_tag(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'<')
-}
-
-/// NUL, white space and a byte-order mark may stand between documents.
-fn is_gap(byte: u8) -> bool {
-    matches!(byte, 0 | b'\t' | b'\n' | 0x0c | b'\r' | b' ' | 0xef | 0xbb | 0xbf)
-}
-
-fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).rposition(|window| window == needle)
 }

@@ -11,22 +11,25 @@
 //! The table of tasks holds names that anybody may choose, `CPU Power: 5 mW` for instance. Its rows have columns behind the
 //! name, by which they differ from the lines that they resemble, and count for nothing else.
 
+mod fact;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use self::fact::{Fact, PowerLine, Section, parse_decimal};
 use super::decoded::{Decoded, Raw, RawRail, RawRails, accept_frequency, accept_ratio};
 use crate::sample::ThermalPressure;
 
 const MACHINE: &str = "Machine model:";
 const SAMPLE: &str = "*** Sampled system activity (";
 const SUMMARY: &str = "*** Summary system activity (";
-const CLUSTER: &str = "-Cluster HW active frequency";
+/// The row with which the table of tasks ends.
+const LAST_TASK: &str = "ALL_TASKS ";
 /// Longest header or identifier that is looked for.
 const MAX_HEAD_BYTES: usize = 160;
-/// Longest name of a cluster that is remembered, and how many.
-const MAX_CLUSTER_BYTES: usize = 16;
+/// How many clusters of a sample are remembered.
 const MAX_CLUSTERS: usize = 32;
 
 /// True for a line with which a capture or a sample begins.
@@ -183,93 +186,6 @@ impl TextDecoder {
         self.usual = Some(sample.lines);
         let offset = sample.offset;
         Some(TextPiece::Sample { offset, decoded: Box::new(sample.settle(self.hw_model.clone())) })
-    }
-}
-
-/// What one line says.
-#[derive(Debug)]
-enum Fact {
-    Section(Section),
-    Power(PowerLine, Raw),
-    GpuFrequency(Raw),
-    GpuActive(Raw),
-    GpuIdle(Raw),
-    Pressure(String),
-    /// The first line about a cluster of processors.
-    Cluster(String),
-    /// The first line about a processor.
-    Cpu(u8),
-    /// An Intel GPU's line: its section has no power.
-    IntelGpu,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Section {
-    /// No section has begun: somebody may have cut their titles off.
-    None,
-    Processor,
-    Gpu,
-    Thermal,
-    /// The table of tasks, full of foreign names.
-    Tasks,
-    Other,
-}
-
-/// The row with which the table of tasks ends.
-const LAST_TASK: &str = "ALL_TASKS ";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PowerLine {
-    Cpu,
-    Gpu,
-    Ane,
-    Dram,
-    Combined,
-    /// Apple Silicon's package before macOS 13: another sum than `combined`, so it is no rail here.
-    Package,
-    IntelPackage,
-}
-
-impl Fact {
-    fn of(line: &str) -> Option<Self> {
-        if line.starts_with("***") {
-            let title = line.strip_suffix("***")?.trim_matches([' ', '*']);
-            return Some(Self::Section(match title {
-                "Processor usage" => Section::Processor,
-                "GPU usage" => Section::Gpu,
-                "Thermal pressure" => Section::Thermal,
-                _ if title.starts_with("Running ") => Section::Tasks,
-                _ => Section::Other,
-            }));
-        }
-        if line.starts_with("GPU 0 ") {
-            return Some(Self::IntelGpu);
-        }
-        let (name, value) = line.split_once(':')?;
-        let value = value.trim();
-        if let Some(cluster) = name.strip_suffix(CLUSTER).filter(|name| name.len() <= MAX_CLUSTER_BYTES) {
-            return value.ends_with("MHz").then(|| Self::Cluster(cluster.to_owned()));
-        }
-        let cpu = name.strip_prefix("CPU ").or_else(|| name.strip_prefix("cpu "));
-        if let Some(number) = cpu.and_then(|cpu| cpu.strip_suffix(" frequency")) {
-            return number.parse().ok().filter(|_| value.ends_with("MHz")).map(Self::Cpu);
-        }
-        Some(match name {
-            "CPU Power" | "Clusters Total Power" => Self::Power(PowerLine::Cpu, parse_milliwatts(value)),
-            "GPU Power" => Self::Power(PowerLine::Gpu, parse_milliwatts(value)),
-            "ANE Power" => Self::Power(PowerLine::Ane, parse_milliwatts(value)),
-            "DRAM Power" => Self::Power(PowerLine::Dram, parse_milliwatts(value)),
-            "Package Power" => Self::Power(PowerLine::Package, parse_milliwatts(value)),
-            "GPU HW active frequency" | "GPU active frequency" => Self::GpuFrequency(parse_quantity(value, "MHz")),
-            "GPU HW active residency" | "GPU active residency" => Self::GpuActive(parse_percent(value)),
-            "GPU idle residency" => Self::GpuIdle(parse_percent(value)),
-            "Current pressure level" if !value.is_empty() => Self::Pressure(value.to_owned()),
-            _ if name.starts_with("Combined Power (") => Self::Power(PowerLine::Combined, parse_milliwatts(value)),
-            _ if name.starts_with("Intel energy model derived package power") => {
-                Self::Power(PowerLine::IntelPackage, parse_milliwatts(value))
-            }
-            _ => return None,
-        })
     }
 }
 
@@ -453,42 +369,6 @@ impl Sample {
 
 fn cpu_bit(number: u8) -> u128 {
     1_u128.checked_shl(number.into()).unwrap_or_default()
-}
-
-/// A power in its unit: `954 mW`, `1.20W`.
-fn parse_milliwatts(text: &str) -> Raw {
-    match parse_quantity(text, "mW") {
-        Raw::Unreadable => {
-            let watts = text.strip_suffix('W').and_then(|watts| parse_shifted(watts, "e3"));
-            watts.map_or(Raw::Unreadable, Raw::Number)
-        }
-        power => power,
-    }
-}
-
-fn parse_quantity(text: &str, unit: &str) -> Raw {
-    text.strip_suffix(unit).and_then(parse_decimal).map_or(Raw::Unreadable, Raw::Number)
-}
-
-/// The share in front of the first `%`: `1.63% (338 MHz: 1.6% …)`. Below one percent there may be no leading zero.
-fn parse_percent(text: &str) -> Raw {
-    let share = text.split_once('%').and_then(|(percent, _)| parse_shifted(percent, "e-2"));
-    share.map_or(Raw::Unreadable, Raw::Number)
-}
-
-fn parse_decimal(text: &str) -> Option<f64> {
-    parse_shifted(text, "")
-}
-
-/// A number with the decimal point or comma of wherever it was printed. It is shifted as text, so that 6.31 % is 0.0631
-/// and not its neighbour.
-fn parse_shifted(text: &str, shift: &str) -> Option<f64> {
-    let text = text.trim();
-    let number = match text.split_once(',') {
-        Some((whole, fraction)) => format!("{whole}.{fraction}{shift}"),
-        None => format!("{text}{shift}"),
-    };
-    number.parse().ok()
 }
 
 /// Local time with its offset: `Sat Nov  8 15:54:21 2025 +0900`.
