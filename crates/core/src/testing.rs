@@ -31,7 +31,10 @@ pub(crate) fn at(seconds: f64) -> MonotonicTime {
 
 /// `prompts` prompts of 10 s baseline, 1 s prefill, 5 s decode and 10 s cooldown each; samples of 0.25 s.
 pub(crate) fn record_with(prompts: u8) -> SessionRecord {
-    let suite = Suite::builtin();
+    let mut suite = Suite::builtin();
+    for prompt in &mut suite.prompts {
+        prompt.max_tokens = 128;
+    }
     let starts: Vec<f64> = (0..prompts).map(|index| 1.0 + 26.0 * f64::from(index)).collect();
     let end = 1.0 + 26.0 * f64::from(prompts) + 1.0;
     let mut samples = Vec::new();

@@ -11,7 +11,7 @@ pub enum Warning {
         "the baseline is short: {samples} samples in {seconds:.1} s (20 samples over 10 s are wanted); use a longer --baseline or a shorter --interval"
     )]
     ShortBaseline { samples: usize, seconds: f64 },
-    #[error("the baseline is unsteady: power varies by {} % (10 % is the limit); close other programs and run again", percent(*variation))]
+    #[error("the baseline is unsteady: power varies by {:.1} % (10 % is the limit); close other programs and run again", variation * 100.0)]
     UnstableBaseline { variation: f64 },
     #[error(
         "the baseline is high: {milliwatts:.0} mW idle while inference takes {inference:.0} mW; something else is using the chip"
@@ -33,6 +33,14 @@ pub enum Warning {
         "the server loaded the model inside this request ({seconds:.1} s), so its speed and energy are not the answer's alone; load the model before the run"
     )]
     LoadedDuringRequest { seconds: f64 },
+    #[error("the server gave no count of the generated tokens ({reason}), so nothing is known per token")]
+    NoTokenCounts { reason: String },
+    #[error("this API does not stream, so speed and time to the first token are the server's own figures, not ours")]
+    ServerClock,
+    #[error(
+        "the server counts {tokens} generated tokens although at most {limit} were asked for; its count is not used"
+    )]
+    ImplausibleTokenCount { tokens: u64, limit: u32 },
     #[error("the nonce is off, so the server may have answered prefill from its cache; few servers say so")]
     NonceOff,
     #[error("the server answered with {answered:?} although {asked:?} was asked for")]
@@ -55,10 +63,6 @@ pub enum Warning {
     OnBattery,
 }
 
-fn percent(ratio: f64) -> String {
-    format!("{:.0}", ratio * 100.0)
-}
-
 impl Warning {
     /// Stable name for programs.
     #[must_use]
@@ -73,6 +77,9 @@ impl Warning {
             Self::RateDisagrees { .. } => "rate_disagrees",
             Self::TtftDisagrees { .. } => "ttft_disagrees",
             Self::LoadedDuringRequest { .. } => "loaded_during_request",
+            Self::NoTokenCounts { .. } => "no_token_counts",
+            Self::ServerClock => "server_clock",
+            Self::ImplausibleTokenCount { .. } => "implausible_token_count",
             Self::NonceOff => "nonce_off",
             Self::OtherModelAnswered { .. } => "other_model_answered",
             Self::ThermalPressure { .. } => "thermal_pressure",

@@ -124,6 +124,7 @@ impl ActivityLog {
             }
             Boundary::FirstToken => "decode",
             Boundary::LastToken => "idle",
+            Boundary::CooldownEnd => return Ok(()),
         };
         let change = Change { mono_ns, state, request: format!("r{}", self.request) };
         let mut line = serde_json::to_vec(&change).map_err(std::io::Error::from)?;

@@ -50,6 +50,8 @@ pub enum Boundary {
     FirstToken,
     /// The last token arrived: cooldown begins.
     LastToken,
+    /// The cooldown is over.
+    CooldownEnd,
 }
 
 /// What a source is, for the report and the screen.

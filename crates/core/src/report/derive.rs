@@ -89,11 +89,19 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
     let chip = Chip::of(&record.samples);
     let seconds = |from: MonotonicTime, to: MonotonicTime| to.seconds_since(from);
     let inference_s = seconds(marks.request_sent, marks.last_token);
-    let generation = run.outcome.generation();
+    // an API without an end token in the limit may count one more; anything far above it is no count of this answer
+    let limit = u64::from(run.max_tokens) + u64::from(run.max_tokens) / 10 + 2;
+    let counted = run.outcome.generation().and_then(|generation| generation.tokens.output);
+    let implausible = counted.filter(|tokens| *tokens > limit);
+    let mut trusted = run.outcome.generation().cloned();
+    if let (Some(generation), Some(_)) = (&mut trusted, implausible) {
+        generation.tokens.output = None;
+    }
+    let generation = trusted.as_ref();
     let batch = record.header.settings.counter_batch_s.and_then(|batch| Duration::try_from_secs_f64(batch).ok());
     // neither a broken generation nor one that loaded the model has an energy per token
     let loaded_s = generation.and_then(|generation| generation.reported.model_load_s).filter(|load| *load > 0.0);
-    let whole = run.outcome.completed().filter(|_| loaded_s.is_none());
+    let whole = generation.filter(|_| run.outcome.completed().is_some() && loaded_s.is_none());
     let measured = energy_report(samples, &marks, whole, chip, batch);
     let power = power_consumption(samples, &marks, chip);
     let stats = inference_stats(generation, inference_s);
@@ -132,6 +140,16 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
     }
     if let Some(joules) = measured.report.net_energy_per_token_j.filter(|joules| !(0.02..=20.0).contains(joules)) {
         warnings.push(Warning::ImplausibleEnergy { joules });
+    }
+    if let Some(tokens) = implausible {
+        warnings.push(Warning::ImplausibleTokenCount { tokens, limit: run.max_tokens });
+    } else if let Some(generation) = run.outcome.completed().filter(|generation| generation.tokens.output.is_none()) {
+        let missing = generation.unavailable.iter().find(|missing| missing.field == "tokens.output");
+        let reason = missing.map_or_else(|| "it does not say why".into(), |missing| missing.reason.clone());
+        warnings.push(Warning::NoTokenCounts { reason });
+    }
+    if stats.clock == Some(super::StatsClock::Server) {
+        warnings.push(Warning::ServerClock);
     }
     if let Some(tokens) = stats.cached_prompt_tokens.filter(|tokens| *tokens > 0) {
         warnings.push(Warning::CachedPrompt { tokens });
@@ -186,7 +204,8 @@ pub fn prompt_report(record: &SessionRecord, run: &PromptRun) -> PromptReport {
         energy: measured.report,
         warnings: warnings.iter().map(WarningEntry::from).collect(),
         marks,
-        stream: generation.map(|generation| Stream {
+        // as the server gave it, believed or not
+        stream: run.outcome.generation().map(|generation| Stream {
             api: generation.api,
             answered_by: generation.answered_by.clone(),
             timeline: generation.timeline.clone(),
@@ -256,6 +275,15 @@ fn summary(prompts: &[PromptReport], planned: usize) -> Summary {
         .zip(sum(&tokens))
         .filter(|(_, tokens)| *tokens > 0.0)
         .map(|(net, tokens)| net / tokens);
+    let null_reason = null_reason.clone().or_else(|| {
+        let energies = whole.iter().filter(|prompt| prompt.energy.net_j.is_some()).count();
+        let reason = if energies == 0 {
+            "no prompt has a net energy; the warnings say why"
+        } else {
+            "no prompt has both a net energy and a count of its tokens"
+        };
+        net_energy_per_token_j.is_none().then(|| reason.to_owned())
+    });
     Summary {
         total_prompts: count(prompts.len()),
         avg_baseline_power_mw: average(&|prompt| prompt.power_consumption.baseline.avg_mw),

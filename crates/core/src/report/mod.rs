@@ -131,7 +131,7 @@ pub struct Summary {
     pub net_energy_per_token_j: Option<f64>,
     /// Generated tokens for one watt hour, net: 3600 over the headline.
     pub tokens_per_wh: Option<f64>,
-    /// Why the four figures above are missing: they stand only for a whole suite.
+    /// Why figures above are missing: they stand only for a whole suite, and for what the server counted.
     pub null_reason: Option<String>,
 }
 
@@ -397,6 +397,7 @@ pub struct Stream {
     pub timeline: Timeline,
     /// The server's token counts.
     pub tokens: TokenCounts,
-    /// What this API cannot give, each with its reason.
+    /// Every `null` of `tokens`, of `inference_stats` and of `inference_stats.reported` that this API cannot fill, with its
+    /// reason.
     pub unavailable: Vec<Unavailable>,
 }

@@ -253,3 +253,28 @@ fn pads_never_reach_into_another_request() {
     let energy = &derive(&record).prompts[1].energy;
     assert_eq!(energy.net_j, None, "there is no pad: {energy:?}");
 }
+
+#[test]
+fn a_server_that_counts_no_tokens_is_named() {
+    let mut record = record_with(9);
+    for run in &mut record.runs {
+        let Outcome::Completed { generation } = &mut run.outcome else { panic!("scripted") };
+        generation.tokens.output = None;
+    }
+    let report = derive(&record);
+    assert!(report.prompts[0].energy.net_j.is_some());
+    assert_eq!(report.prompts[0].warnings[0].code, "no_token_counts");
+    assert!(report.summary.null_reason.unwrap().contains("count of its tokens"));
+}
+
+#[test]
+fn a_count_far_above_the_limit_is_not_believed() {
+    let mut record = record_with(1);
+    let Outcome::Completed { generation } = &mut record.runs[0].outcome else { panic!("scripted") };
+    generation.tokens.output = Some(1_000_000_000_000);
+    let report = derive(&record);
+    assert_eq!(report.prompts[0].inference_stats.tokens_per_second, None);
+    assert_eq!(report.prompts[0].energy.net_energy_per_token_j, None);
+    assert_eq!(report.prompts[0].warnings[0].code, "implausible_token_count");
+    assert_eq!(verify(&report, &to_json(&report)), Ok(()));
+}

@@ -108,7 +108,7 @@ enum State {
     Baseline { prompt: usize, start: MonotonicTime },
     Waiting { prompt: usize, start: MonotonicTime },
     Inference { prompt: usize, marks: PhaseMarks, ended: bool },
-    Cooldown { prompt: usize, marks: PhaseMarks },
+    Cooldown { prompt: usize, marks: PhaseMarks, over: bool },
     Done,
 }
 
@@ -152,16 +152,12 @@ impl Machine {
     /// The instant at which [`Event::Tick`] is wanted next; `None` when only other events matter.
     #[must_use]
     pub fn wake_at(&self) -> Option<MonotonicTime> {
-        let with_grace = |end: MonotonicTime, now_known: Option<MonotonicTime>| {
-            // once the phase's time is up, only its samples are waited for
-            if now_known.is_some_and(|sample| sample >= end) { end } else { end + self.lengths.sample_grace }
-        };
         match self.state {
             State::Starting { since } => since.map(|since| since + self.lengths.first_sample),
             State::Baseline { start, .. } => Some(start + self.lengths.baseline),
-            State::Cooldown { marks, .. } => {
+            State::Cooldown { marks, over, .. } => {
                 let end = marks.last_token + self.lengths.cooldown;
-                Some(with_grace(end, self.last_sample_end))
+                Some(if over { end + self.lengths.sample_grace } else { end })
             }
             State::Waiting { .. } | State::Inference { .. } | State::Done => None,
         }
@@ -214,7 +210,7 @@ impl Machine {
             }
             (State::Inference { prompt, mut marks, ended }, Event::GenerationEnded { server_lost: false }) => {
                 marks.last_token = at;
-                self.state = State::Cooldown { prompt, marks };
+                self.state = State::Cooldown { prompt, marks, over: false };
                 let mark = (!ended).then_some(Action::Mark(Boundary::LastToken));
                 let enter = Action::Enter { phase: Phase::Cooldown, prompt: Some(prompt) };
                 mark.into_iter().chain([enter]).collect()
@@ -223,16 +219,23 @@ impl Machine {
             (State::Waiting { .. } | State::Inference { .. }, Event::GenerationEnded { .. }) => {
                 self.finish(EndReason::ServerLost)
             }
-            (State::Cooldown { prompt, marks }, Event::Tick | Event::Sample { .. }) => self.cooldown(at, prompt, marks),
+            (State::Cooldown { prompt, marks, over }, Event::Tick | Event::Sample { .. }) => {
+                self.cooldown(at, prompt, marks, over)
+            }
             _ => Vec::new(),
         }
     }
 
-    fn cooldown(&mut self, at: MonotonicTime, prompt: usize, mut marks: PhaseMarks) -> Vec<Action> {
+    fn cooldown(&mut self, at: MonotonicTime, prompt: usize, mut marks: PhaseMarks, over: bool) -> Vec<Action> {
         let end = marks.last_token + self.lengths.cooldown;
         let covered = self.last_sample_end.is_some_and(|sample| sample >= end);
-        if at < end || (!covered && at < end + self.lengths.sample_grace) {
+        if at < end {
             return Vec::new();
+        }
+        if !covered && at < end + self.lengths.sample_grace {
+            // a source that can ends a sample here; without, a long interval would keep everybody waiting
+            self.state = State::Cooldown { prompt, marks, over: true };
+            return if over { Vec::new() } else { vec![Action::Mark(Boundary::CooldownEnd)] };
         }
         marks.cooldown_end = end;
         let mut actions = vec![Action::Keep { prompt, marks }];
@@ -267,7 +270,7 @@ impl Machine {
     fn abandon(&mut self, at: MonotonicTime, mut reason: EndReason) -> Vec<Action> {
         let mut actions = match self.state {
             State::Waiting { .. } | State::Inference { .. } => vec![Action::Cancel],
-            State::Cooldown { prompt, marks } => {
+            State::Cooldown { prompt, marks, .. } => {
                 if self.pending.is_empty() {
                     reason = EndReason::Completed;
                 }

@@ -1,12 +1,15 @@
 //! The file that keeps a running session: one JSON line for its header, one for every finished prompt.
 //!
-//! Each line is on disk before the next prompt begins. A line that was cut by a crash is ignored on reading.
+//! Each line is on disk before the next prompt begins, and carries a hash of itself. A line that was cut by a crash is
+//! ignored on reading; a whole line that was changed is an error.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::record::{EndReason, Header, PromptRun, Segment, SessionRecord};
 use crate::sample::PowerSample;
@@ -25,6 +28,8 @@ pub enum PartialError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path} is not an unfinished session of Joulebar")]
     NotASession { path: PathBuf },
+    #[error("line {line} of {path} was changed after it was written; remove the line, and its prompt runs again")]
+    Changed { path: PathBuf, line: usize },
     #[error("{path} was written by another version of Joulebar (form {found}, this version reads {PARTIAL_VERSION})")]
     Version { path: PathBuf, found: u32 },
 }
@@ -35,6 +40,18 @@ enum Line {
     Header { version: u32, header: Box<Header> },
     Segment(Segment),
     Prompt { run: Box<PromptRun>, samples: Vec<SampleRow>, rejected_documents: u64 },
+}
+
+/// A line as it stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'a> {
+    check: String,
+    #[serde(borrow)]
+    line: &'a RawValue,
+}
+
+fn seal(line: &str) -> String {
+    Sha256::digest(line.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What every version's first line says.
@@ -117,7 +134,8 @@ impl PartialWriter {
         let write = |file: &mut File| -> std::io::Result<()> {
             // a line that failed half way must not spoil the next one
             let mut bytes = b"\n".to_vec();
-            serde_json::to_writer(&mut bytes, line)?;
+            let line = serde_json::value::to_raw_value(line)?;
+            serde_json::to_writer(&mut bytes, &Sealed { check: seal(line.get()), line: &line })?;
             bytes.push(b'\n');
             file.write_all(&bytes)?;
             file.sync_data()
@@ -148,12 +166,21 @@ pub fn read_partial(path: &Path) -> Result<SessionRecord, PartialError> {
     let read = |source| PartialError::Read { path: path.into(), source };
     let not_a_session = || PartialError::NotASession { path: path.into() };
     let mut record: Option<SessionRecord> = None;
-    for line in BufReader::new(File::open(path).map_err(read)?).split(b'\n') {
+    for (number, line) in BufReader::new(File::open(path).map_err(read)?).split(b'\n').enumerate() {
         let line = line.map_err(read)?;
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match (serde_json::from_slice(&line), &mut record) {
+        let sealed: Sealed<'_> = match serde_json::from_slice(&line) {
+            Ok(sealed) => sealed,
+            // cut by a crash or a full disk; every whole line stands for itself
+            Err(_) if record.is_some() => continue,
+            Err(_) => return Err(not_a_session()),
+        };
+        if seal(sealed.line.get()) != sealed.check {
+            return Err(PartialError::Changed { path: path.into(), line: number + 1 });
+        }
+        match (serde_json::from_str(sealed.line.get()), &mut record) {
             (Ok(Line::Header { version, .. }), None) if version != PARTIAL_VERSION => {
                 return Err(PartialError::Version { path: path.into(), found: version });
             }
@@ -173,12 +200,11 @@ pub fn read_partial(path: &Path) -> Result<SessionRecord, PartialError> {
                 record.runs.push(*run);
                 record.rejected_documents = rejected_documents;
             }
-            // cut by a crash or a full disk; every whole line stands for itself
-            (Err(_), Some(_)) => {}
+            (Err(_), Some(_)) => return Err(not_a_session()),
             (Err(_), None) => {
                 // another version may have another header
-                let found = serde_json::from_slice::<Version>(&line).map_err(|_| not_a_session())?.version;
-                return Err(PartialError::Version { path: path.into(), found });
+                let version = serde_json::from_str::<Version>(sealed.line.get()).map_err(|_| not_a_session())?;
+                return Err(PartialError::Version { path: path.into(), found: version.version });
             }
             (Ok(_), _) => return Err(not_a_session()),
         }
@@ -231,6 +257,16 @@ mod tests {
         assert!(read.runs == record.runs && powers(&read) == powers(&record));
         let (_, aside) = PartialWriter::create(&path, &record).unwrap();
         assert!(read_partial(&aside.expect("the older file is kept")).is_ok());
+    }
+
+    #[test]
+    fn an_edited_line_is_refused_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.partial.jsonl");
+        PartialWriter::create(&path, &record_with(2)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("\"cpu_mw\":200.0", "\"cpu_mw\":100.0", 1)).unwrap();
+        assert!(matches!(read_partial(&path), Err(PartialError::Changed { .. })));
     }
 
     #[test]

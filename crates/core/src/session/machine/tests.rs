@@ -85,7 +85,9 @@ fn next_baseline_begins_when_the_cooldown_is_over() {
 fn cooldown_waits_for_its_samples_but_not_for_ever() {
     let mut machine = decoding(1);
     machine.handle(at(20.0), Event::GenerationEnded { server_lost: false });
-    assert_eq!(machine.handle(at(30.0), Event::Tick), [], "no sample covers the end yet");
+    assert_eq!(machine.wake_at(), Some(at(30.0)));
+    assert_eq!(machine.handle(at(30.0), Event::Tick), [Action::Mark(Boundary::CooldownEnd)], "no sample covers it yet");
+    assert_eq!(machine.handle(at(30.1), Event::Tick), []);
     assert_eq!(machine.wake_at(), Some(at(31.0)));
     assert!(matches!(machine.handle(at(31.0), Event::Tick)[0], Action::Keep { .. }));
 }
