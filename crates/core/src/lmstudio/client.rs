@@ -1,9 +1,13 @@
 //! The client: asks a server what it is and what it has, loads and unloads. Thin; every decision and every parser is
 //! in the pure modules beside it. Generations are in `generate`, loads over v1 and what undoes them in `load`.
+//!
+//! Its public functions are the border that no text of the server crosses without the mask that hides the API token.
+//! Inside, names are as the server gave them.
 
 mod generate;
 mod load;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +18,7 @@ use self::load::Undoing;
 use super::detect::{Detection, Maker, Probe, Step};
 use super::error::{BadBody, LmError, Waiting};
 use super::http::{Http, Reply};
+use super::mask::Mask;
 use super::payload::{Meaning, error_in, parse_json, refusal_in, text};
 use super::token::ApiToken;
 use super::{Api, Engine, GenerationRequest, Model, models, openai, v0, v1};
@@ -79,9 +84,12 @@ pub struct SelectedModel {
 }
 
 /// A connection to one server over one API, fixed for the client's life.
-#[derive(Debug)]
+///
+/// Where the server repeats the API token, all or much of it, `*` stands in its place in whatever the client returns,
+/// errors included. A model whose name is masked like that can be asked for by the masked name.
 pub struct Client {
     http: Arc<Http>,
+    mask: Mask,
     clock: Clock,
     options: ClientOptions,
     api: Api,
@@ -92,6 +100,14 @@ pub struct Client {
     undoing: Undoing,
 }
 
+// By hand: the models are as the server named them.
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Client");
+        shown.field("http", &self.http).field("api", &self.api).field("maker", &self.maker).finish_non_exhaustive()
+    }
+}
+
 impl Client {
     /// Finds out what answers at `options.url` and fixes the API. Instants will be read from `clock`.
     ///
@@ -100,13 +116,20 @@ impl Client {
     /// [`LmError::TokenRefused`], [`LmError::NotReady`], [`LmError::Http`]; [`LmError::Timeout`] and
     /// [`LmError::Connection`] when LM Studio greets and then does not list its models.
     pub async fn connect(options: ClientOptions, clock: Clock) -> Result<Self, LmError> {
+        let mask = Mask::new(options.api_token.as_ref());
+        Self::open(options, clock, mask.clone()).await.map_err(|error| mask.error(error))
+    }
+
+    async fn open(options: ClientOptions, clock: Clock, mask: Mask) -> Result<Self, LmError> {
         let http = Arc::new(Http::new(&options)?);
         let (api, maker, body) = detect(&http, options.connect_timeout).await?;
         let known = Mutex::new(parse_models(api, &body)?);
         let undoing = Undoing::default();
-        let mut client = Self { http, clock, options, api, maker, app_version: None, known, undoing };
+        let mut client = Self { http, mask, clock, options, api, maker, app_version: None, known, undoing };
         match maker {
-            Maker::LmStudio => client.app_version = client.find_app_version().await,
+            Maker::LmStudio => {
+                client.app_version = client.find_app_version().await.map(|version| client.mask.masked(&version))
+            }
             Maker::Other if client.props().await.is_some() => client.maker = Maker::LlamaCpp,
             _ => {}
         }
@@ -154,6 +177,11 @@ impl Client {
     /// # Errors
     /// [`LmError`]: the server is gone, refuses, or answers with something else.
     pub async fn models(&self) -> Result<Vec<Model>, LmError> {
+        let listed = self.list().await.map_err(|error| self.mask.error(error))?;
+        Ok(listed.into_iter().map(|model| self.mask.model(model)).collect())
+    }
+
+    async fn list(&self) -> Result<Vec<Model>, LmError> {
         let route = models_probe(self.api).path();
         let reply = self.http.get(route, QUESTION_LIMIT).await?;
         let body = self.accepted(reply, route, "")?;
@@ -177,8 +205,15 @@ impl Client {
     /// # Errors
     /// See [`models::choose`]; [`LmError::OutOfMemory`] and [`LmError::LoadFailed`] when loading fails.
     pub async fn select_model(&self, key: Option<&str>) -> Result<SelectedModel, LmError> {
+        let selected = self.select(key).await;
+        selected.map(|selected| self.mask.selected(selected)).map_err(|error| self.mask.error(error))
+    }
+
+    async fn select(&self, key: Option<&str>) -> Result<SelectedModel, LmError> {
         self.undoing.wait().await; // or a model might be chosen that is about to be unloaded
-        let listed = self.models().await?;
+        let listed = self.list().await?;
+        let key = key.map(|key| self.unmasked(key));
+        let key = key.as_deref();
         if let (Some(key), Api::Openai, []) = (key, self.api, listed.as_slice()) {
             // A server that lists nothing may still answer to a name.
             let model = Model { key: key.to_owned(), generates_text: true, ..Default::default() };
@@ -199,7 +234,7 @@ impl Client {
 
     async fn load_by_asking(&self, model: Model) -> Result<SelectedModel, LmError> {
         self.tiny_call(&model.key).await?;
-        let listed = self.models().await.unwrap_or_default();
+        let listed = self.list().await.unwrap_or_default();
         let found = listed.into_iter().find(|listed| listed.key == model.key);
         let model = found.unwrap_or(Model { loaded: Some(true), ..model });
         Ok(SelectedModel { model, loaded_by_us: true, load_time_s: None, others_loaded: Vec::new() })
@@ -216,6 +251,11 @@ impl Client {
         else {
             return Ok(());
         };
+        let instance_id = self.unmasked(instance_id);
+        self.unload(&instance_id).await.map_err(|error| self.mask.error(error))
+    }
+
+    async fn unload(&self, instance_id: &str) -> Result<(), LmError> {
         let body = v1::UnloadBody { instance_id };
         let reply = self.http.post(V1_UNLOAD, &body, QUESTION_LIMIT, Waiting::Answer).await?;
         match self.accepted(reply, V1_UNLOAD, instance_id) {
@@ -227,13 +267,15 @@ impl Client {
     /// The engine behind a loaded model. LM Studio tells it only in a v0 answer, so this makes it generate one token:
     /// call it outside of everything that is timed. llama.cpp tells its build. Unknown elsewhere, and on any failure.
     pub async fn engine(&self, model: &Model) -> Engine {
-        match self.maker {
+        let engine = match self.maker {
             Maker::LmStudio if model.loaded != Some(false) => {
-                self.tiny_call(models::id(model)).await.map(|body| v0::parse_engine(&body)).unwrap_or_default()
+                let answer = self.tiny_call(&self.unmasked(models::id(model))).await;
+                answer.map(|body| v0::parse_engine(&body)).unwrap_or_default()
             }
             Maker::LlamaCpp => self.props().await.as_ref().and_then(openai::parse_llama_engine).unwrap_or_default(),
             _ => Engine::default(),
-        }
+        };
+        self.mask.engine(engine)
     }
 
     async fn tiny_call(&self, model: &str) -> Result<Value, LmError> {
@@ -296,6 +338,14 @@ impl Client {
             *available = models::keys(&known.iter().filter(|model| model.generates_text).collect::<Vec<_>>());
         }
         error
+    }
+
+    /// The server's own name for a model or an instance whose name went out masked; any other name as it is.
+    fn unmasked(&self, name: &str) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = known.iter().flat_map(|model| [model.instance_id.as_deref(), Some(model.key.as_str())]).flatten();
+        let own = names.filter(|_| name.contains('*')).find(|own| self.mask.masked(own) == name);
+        own.unwrap_or(name).to_owned()
     }
 
     /// The request's reasoning setting, if the model is known to offer it.

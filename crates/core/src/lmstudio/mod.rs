@@ -12,6 +12,7 @@ pub mod detect;
 mod error;
 pub mod facts;
 mod http;
+mod mask;
 pub mod models;
 pub mod openai;
 pub mod payload;

@@ -1,7 +1,8 @@
 //! Reading foreign JSON without trusting it: every field may be missing, null, or of another type.
 //!
 //! Knows the five shapes of error that servers send and what they stand for; the shapes of each API's answers are
-//! left to [`super::v1`], [`super::v0`] and [`super::openai`].
+//! left to [`super::v1`], [`super::v0`] and [`super::openai`]. Messages stay as they are, of any length: what leaves
+//! the client is shortened at its border.
 
 use serde_json::Value;
 
@@ -67,7 +68,7 @@ pub fn error_in(value: &Value) -> Option<ServerMessage> {
         error => {
             let code = error.get("code").filter(|code| !code.is_null());
             Some(ServerMessage {
-                message: owned_text(error, "message").unwrap_or_else(|| clipped(&error.to_string())),
+                message: owned_text(error, "message").unwrap_or_else(|| error.to_string()),
                 kind: owned_text(error, "type"),
                 code: code.map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned)),
             })
@@ -79,19 +80,11 @@ pub fn error_in(value: &Value) -> Option<ServerMessage> {
 #[must_use]
 pub fn refusal_in(body: &[u8]) -> ServerMessage {
     let fallback = || {
-        let message = clipped(String::from_utf8_lossy(body).trim());
+        let message = String::from_utf8_lossy(body).trim().to_owned();
         let message = if message.is_empty() { "no explanation".to_owned() } else { message };
         ServerMessage { message, ..Default::default() }
     };
     serde_json::from_slice(body).ok().as_ref().and_then(error_in).unwrap_or_else(fallback)
-}
-
-fn clipped(text: &str) -> String {
-    const SHOWN: usize = 300;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// What an error stands for, as far as it can be told.
@@ -203,7 +196,6 @@ mod tests {
     fn refusal_without_json_keeps_the_text_and_an_empty_one_says_so() {
         assert_eq!(refusal_in(b"<h1>Bad gateway</h1>\n").message, "<h1>Bad gateway</h1>");
         assert_eq!(refusal_in(b"").message, "no explanation");
-        assert_eq!(refusal_in("é".repeat(1000).as_bytes()).message.chars().count(), 301);
     }
 
     #[test]

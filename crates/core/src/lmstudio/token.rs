@@ -41,7 +41,7 @@ impl ApiToken {
         }
     }
 
-    /// The secret itself, for the request header and nothing else.
+    /// The secret itself, for the request header and for finding it in what must not show it.
     pub(super) fn secret(&self) -> &str {
         &self.0
     }

@@ -31,6 +31,18 @@ impl Client {
         request: &GenerationRequest,
         events: &UnboundedSender<GenerationEvent>,
     ) -> Result<Generation, GenerateError> {
+        let request = GenerationRequest { model: self.unmasked(&request.model), ..request.clone() };
+        match self.run(&request, events).await {
+            Ok(generation) => Ok(self.mask.generation(generation)),
+            Err(failed) => Err(self.mask.generate_error(failed)),
+        }
+    }
+
+    async fn run(
+        &self,
+        request: &GenerationRequest,
+        events: &UnboundedSender<GenerationEvent>,
+    ) -> Result<Generation, GenerateError> {
         let reasoning = self.offered_reasoning(request);
         let llama_cpp = self.maker == Maker::LlamaCpp;
         let (route, prepared) = match self.api {
@@ -193,7 +205,7 @@ impl Run<'_> {
 
     fn announce(&self, news: &mut Vec<GenerationEvent>) {
         for event in news.drain(..) {
-            let _ = self.events.send(event);
+            let _ = self.events.send(self.client.mask.event(event));
         }
     }
 }

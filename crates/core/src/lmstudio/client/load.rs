@@ -39,7 +39,7 @@ impl Client {
         };
         let loaded = v1::parse_loaded(&answer).map_err(|problem| bad(V1_LOAD, problem))?;
         // What was allocated can differ from what was asked for, so the list has the last word, where it can be had.
-        let listed = self.models().await.unwrap_or_default();
+        let listed = self.list().await.unwrap_or_default();
         load.keep();
         let found = listed.into_iter().find(|model| model.instance_id.as_ref() == Some(&loaded.instance_id));
         let model = found.unwrap_or(Model {
@@ -66,7 +66,7 @@ impl Client {
         self.undoing.wait().await;
         let mut left_loaded = Vec::new();
         self.undoing.0.send_modify(|pending| left_loaded = std::mem::take(&mut pending.left_loaded));
-        left_loaded
+        left_loaded.iter().map(|key| self.mask.masked(key)).collect()
     }
 }
 
