@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod energy;
 pub mod environment;
+pub mod files;
 pub mod lmstudio;
 pub mod power;
 pub mod report;

@@ -135,15 +135,15 @@ impl Suite {
         Ok(())
     }
 
-    /// The short prompts alone, for a quick run; the whole suite when it has none.
+    /// The short prompts alone, for a quick run; `None` when it has none.
     #[must_use]
-    pub fn quick(&self) -> Self {
+    pub fn quick(&self) -> Option<Self> {
         let short: Vec<_> = self.prompts.iter().filter(|prompt| prompt.category == Category::Short).cloned().collect();
-        Self {
+        (!short.is_empty()).then(|| Self {
             name: format!("{} (quick)", self.name),
             description: self.description.clone(),
-            prompts: if short.is_empty() { self.prompts.clone() } else { short },
-        }
+            prompts: short,
+        })
     }
 }
 
@@ -181,8 +181,12 @@ mod tests {
 
     #[test]
     fn quick_suite_keeps_the_short_prompts() {
-        assert!(Suite::builtin().quick().prompts.iter().all(|prompt| prompt.category == Category::Short));
-        assert_eq!(Suite::builtin().quick().prompts.len(), 3);
+        let quick = Suite::builtin().quick().unwrap();
+        assert!(quick.prompts.iter().all(|prompt| prompt.category == Category::Short));
+        assert_eq!(quick.prompts.len(), 3);
+        let mut long = Suite::builtin();
+        long.prompts.retain(|prompt| prompt.category == Category::Long);
+        assert_eq!(long.quick(), None);
     }
 
     #[test]

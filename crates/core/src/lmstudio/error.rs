@@ -30,13 +30,11 @@ pub enum LmError {
     TokenRefused { url: String, message: String },
     #[error("the server is not ready yet ({message}): wait until it has loaded its model, then try again")]
     NotReady { message: String },
-    #[error("no model is loaded: load one in LM Studio, or name one with --model: {}", Listed(.available))]
+    #[error("no model is loaded{}", Choice(": load one in LM Studio, or name", .available))]
     NoModelLoaded { available: Vec<String> },
-    #[error(
-        "the server does not say which of its models is loaded: name one with --model: {}", Listed(.available)
-    )]
+    #[error("the server does not say which of its models is loaded{}", Choice(": name", .available))]
     ModelChoiceNeeded { available: Vec<String> },
-    #[error("there is no model {key:?} here: choose one of {}", Listed(.available))]
+    #[error("there is no model {key:?} here{}", NoSuch(.available))]
     ModelNotFound { key: String, available: Vec<String> },
     #[error("{key:?} fits several models: choose one of {}", Listed(.matches))]
     AmbiguousModel { key: String, matches: Vec<String> },
@@ -138,15 +136,36 @@ impl From<LmError> for GenerateError {
     }
 }
 
+/// What to do about a missing choice: name one of these models, unless there is none to name.
+struct Choice<'a>(&'static str, &'a [String]);
+
+impl fmt::Display for Choice<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            [] => formatter.write_str(", and the server has none to name: get one in LM Studio first"),
+            models => write!(formatter, "{} one with --model: {}", self.0, Listed(models)),
+        }
+    }
+}
+
+/// The models that are there instead.
+struct NoSuch<'a>(&'a [String]);
+
+impl fmt::Display for NoSuch<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => formatter.write_str(", and no other: get one in LM Studio first"),
+            models => write!(formatter, ": choose one of {}", Listed(models)),
+        }
+    }
+}
+
 /// Shows a list of model keys, not more than a screen can take.
 struct Listed<'a>(&'a [String]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 12;
-        if self.0.is_empty() {
-            return formatter.write_str("(the server lists none)");
-        }
         formatter.write_str(&self.0[..self.0.len().min(SHOWN)].join(", "))?;
         match self.0.len().saturating_sub(SHOWN) {
             0 => Ok(()),
@@ -164,7 +183,21 @@ mod tests {
         let available: Vec<String> = (0..20).map(|number| format!("model-{number}")).collect();
         let message = LmError::NoModelLoaded { available }.to_string();
         assert!(message.contains("model-11 and 8 more"), "{message}");
-        let message = LmError::NoModelLoaded { available: vec![] }.to_string();
-        assert!(message.ends_with("(the server lists none)"), "{message}");
+    }
+
+    #[test]
+    fn where_there_is_no_model_nobody_is_told_to_name_one() {
+        let none = Vec::new;
+        let messages = [
+            LmError::NoModelLoaded { available: none() },
+            LmError::ModelChoiceNeeded { available: none() },
+            LmError::ModelNotFound { key: "x".into(), available: none() },
+        ]
+        .map(|error| error.to_string());
+        for message in messages {
+            assert!(message.contains("get one in LM Studio") && !message.contains("--model"), "{message}");
+        }
+        let message = LmError::ModelChoiceNeeded { available: vec!["a".into(), "b".into()] }.to_string();
+        assert!(message.ends_with(": name one with --model: a, b"), "{message}");
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Report, SCHEMA_VERSION};
+use crate::files::{NewFile, resolve};
 
 /// Largest report that is read, in bytes.
 pub const MAX_REPORT_BYTES: u64 = 1 << 30;
@@ -48,24 +49,19 @@ pub fn read_report(path: &Path) -> Result<(Report, serde_json::Value), ReportErr
     Ok((report, value))
 }
 
-/// Writes a report beside its place, then moves it there: an existing file is lost only to a whole new one.
+/// Writes a report beside its place, then moves it there: an existing file is lost only to a whole new one. A link is
+/// written through.
 ///
 /// # Errors
 /// [`ReportError::Write`] when the folder cannot be written or the disk is full.
 pub fn write_report(path: &Path, report: &Report) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Write { path: path.into(), source };
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
     let write = || -> std::io::Result<()> {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(&temporary)?);
+        let mut file = std::io::BufWriter::new(NewFile::create(&resolve(path))?);
         serde_json::to_writer_pretty(&mut file, report)?;
         file.write_all(b"\n")?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&temporary, path)
+        let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.sync()?;
+        file.settle().map(drop)
     };
-    write().map_err(|source| {
-        let _ = std::fs::remove_file(&temporary);
-        failed(source)
-    })
+    write().map_err(|source| ReportError::Write { path: path.into(), source })
 }

@@ -3,7 +3,7 @@
 //! Each line is on disk before the next prompt begins, and carries a hash of itself. A line that was cut by a crash is
 //! ignored on reading; a whole line that was changed is an error.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::record::{EndReason, Header, PromptRun, Segment, SessionRecord};
+use crate::files::NewFile;
 use crate::sample::PowerSample;
 use crate::sample_row::SampleRow;
 
@@ -81,23 +82,23 @@ impl PartialWriter {
     /// # Errors
     /// [`PartialError::Write`] when the folder cannot be written.
     pub fn create(path: &Path, record: &SessionRecord) -> Result<(Self, Option<PathBuf>), PartialError> {
-        let failed = |source| PartialError::Write { path: path.into(), source };
-        let aside = move_aside(path).map_err(failed)?;
-        // written whole beside its place first: a resumed session must never stand in no file at all
-        let fresh = path.with_extension("jsonl.new");
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&fresh).map_err(failed)?;
-        let mut writer = Self { path: path.into(), file, samples_written: 0 };
-        writer.write(&Line::Header { version: PARTIAL_VERSION, header: Box::new(record.header.clone()) })?;
-        for segment in &record.segments {
-            writer.write(&Line::Segment(segment.clone()))?;
-        }
-        for (index, run) in record.runs.iter().enumerate() {
-            let samples = if index == 0 { record.samples.as_slice() } else { &[] };
-            writer.keep(run, samples, record.rejected_documents)?;
-        }
-        writer.samples_written = record.samples.len();
-        std::fs::rename(&fresh, path).map_err(failed)?;
-        Ok((writer, aside))
+        let create = || -> std::io::Result<(File, Option<PathBuf>)> {
+            // written whole beside its place first: a resumed session must never stand in no file at all
+            let mut fresh = NewFile::create(path)?;
+            write(&mut fresh, &Line::Header { version: PARTIAL_VERSION, header: Box::new(record.header.clone()) })?;
+            for segment in &record.segments {
+                write(&mut fresh, &Line::Segment(segment.clone()))?;
+            }
+            for (index, run) in record.runs.iter().enumerate() {
+                let samples = if index == 0 { record.samples.as_slice() } else { &[] };
+                write(&mut fresh, &prompt(run, samples, record.rejected_documents))?;
+            }
+            fresh.sync()?;
+            let aside = move_aside(path)?;
+            Ok((fresh.settle()?, aside))
+        };
+        let (file, aside) = create().map_err(|source| PartialError::Write { path: path.into(), source })?;
+        Ok((Self { path: path.into(), file, samples_written: record.samples.len() }, aside))
     }
 
     /// Appends a finished prompt with the samples that came since the last one, and waits until it is on disk.
@@ -106,7 +107,9 @@ impl PartialWriter {
     /// [`PartialError::Write`], for instance on a full disk; what was written before stays.
     pub fn append(&mut self, record: &SessionRecord, run: &PromptRun) -> Result<(), PartialError> {
         let samples = record.samples.get(self.samples_written..).unwrap_or_default();
-        self.keep(run, samples, record.rejected_documents)?;
+        write(&mut self.file, &prompt(run, samples, record.rejected_documents))
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| PartialError::Write { path: self.path.clone(), source })?;
         self.samples_written = record.samples.len();
         Ok(())
     }
@@ -124,24 +127,23 @@ impl PartialWriter {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
 
-    fn keep(&mut self, run: &PromptRun, samples: &[PowerSample], rejected_documents: u64) -> Result<(), PartialError> {
-        let samples = samples.iter().map(SampleRow::from).collect();
-        self.write(&Line::Prompt { run: Box::new(run.clone()), samples, rejected_documents })
+fn prompt(run: &PromptRun, samples: &[PowerSample], rejected_documents: u64) -> Line {
+    Line::Prompt {
+        run: Box::new(run.clone()),
+        samples: samples.iter().map(SampleRow::from).collect(),
+        rejected_documents,
     }
+}
 
-    fn write(&mut self, line: &Line) -> Result<(), PartialError> {
-        let write = |file: &mut File| -> std::io::Result<()> {
-            // a line that failed half way must not spoil the next one
-            let mut bytes = b"\n".to_vec();
-            let line = serde_json::value::to_raw_value(line)?;
-            serde_json::to_writer(&mut bytes, &Sealed { check: seal(line.get()), line: &line })?;
-            bytes.push(b'\n');
-            file.write_all(&bytes)?;
-            file.sync_data()
-        };
-        write(&mut self.file).map_err(|source| PartialError::Write { path: self.path.clone(), source })
-    }
+fn write(file: &mut impl Write, line: &Line) -> std::io::Result<()> {
+    // a line that failed half way must not spoil the next one
+    let mut bytes = b"\n".to_vec();
+    let line = serde_json::value::to_raw_value(line)?;
+    serde_json::to_writer(&mut bytes, &Sealed { check: seal(line.get()), line: &line })?;
+    bytes.push(b'\n');
+    file.write_all(&bytes)
 }
 
 fn move_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
@@ -214,6 +216,8 @@ pub fn read_partial(path: &Path) -> Result<SessionRecord, PartialError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
     use crate::clock::MonotonicTime;
     use crate::testing::record_with;
