@@ -114,9 +114,15 @@ impl Printer {
             Self::Ndjson(out) => {
                 let row = serde_json::to_string(&AnalyzeRow::from(&sample.decoded))
                     .map_err(|error| Failure::of(Code::Failed, &error))?;
-                writeln!(out, "{row}").map_err(|error| output::failed(&error))
+                writeln!(out, "{}", format::printable_json(&row)).map_err(|error| output::failed(&error))
             }
-            Self::Csv(writer) => writer.serialize(AnalyzeRow::from(&sample.decoded)).map_err(output::csv_failed),
+            Self::Csv(writer) => {
+                let mut row = AnalyzeRow::from(&sample.decoded);
+                for word in [&mut row.hw_model, &mut row.thermal_pressure].into_iter().flatten() {
+                    *word = format::one_line(word);
+                }
+                writer.serialize(row).map_err(output::csv_failed)
+            }
         }
     }
 

@@ -13,8 +13,8 @@ const MAX_PHASE_S: f64 = 3_600.0;
 /// Seeds must survive JSON readers that know doubles only.
 const MAX_SEED: u64 = (1 << 53) - 1;
 
-const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 a report does not hold; 2 wrong usage; 65 bad or missing input file; \
-                          69 no server or no power source; 73 output can't be written; 77 root is needed; \
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 a fault of the program itself; 2 wrong usage; 65 an input file is missing or bad, or a report does not \
+                          hold; 69 no server, no power source or no answer to a prompt; 73 output can't be written; 77 root is needed; \
                           130 interrupted";
 
 /// Measures what a token of a local language model costs in joules.

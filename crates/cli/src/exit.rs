@@ -11,13 +11,13 @@ use crate::{format, output};
 pub enum Code {
     /// All went well.
     Success = 0,
-    /// The work was done and its result is bad: a report that does not hold.
+    /// The program itself is at fault, or the system under it.
     Failed = 1,
     /// The command line cannot be understood.
     Usage = 2,
-    /// An input file is missing or not what it should be.
+    /// An input file is missing or not what it should be, like a report that does not hold.
     BadInput = 65,
-    /// The server or the power source cannot be had.
+    /// The server or the power source cannot be had, or a prompt got no answer.
     Unavailable = 69,
     /// Output cannot be written.
     CannotWrite = 73,
@@ -104,7 +104,6 @@ impl Failure {
     }
 
     /// Prints it on standard error; gives the exit code.
-    #[must_use]
     pub fn report(&self) -> ExitCode {
         if !self.silent {
             let width = output::error_width();
@@ -125,9 +124,10 @@ pub fn even_unread(printed: Result<(), Failure>) -> Result<(), Failure> {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        write!(f, "error: {}", self.what.replace('\n', "\n       "))?;
         if let Some(why) = &self.why {
-            write!(f, "\n  why: {why}")?;
+            // lines of foreign text must not pass for ours
+            write!(f, "\n  why: {}", why.replace('\n', "\n       "))?;
         }
         for (position, step) in self.next.iter().enumerate() {
             write!(f, "\n {} {step}", if position == 0 { "next:" } else { "  or:" })?;

@@ -111,6 +111,37 @@ pub fn doubts(notes: &NoteCounts) -> Vec<String> {
     told.map(|(number, what, doubt)| format!("{} {doubt}", counted(number, what))).collect()
 }
 
+/// Foreign text without what a terminal would obey: control characters and those that turn the direction of writing.
+/// Ends of lines and tabs stay.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_obeyed(*c)).collect()
+}
+
+/// The same in one line.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    printable(&text.replace(['\n', '\t'], " "))
+}
+
+/// JSON text in which such characters are escaped instead.
+#[must_use]
+pub fn printable_json(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !is_obeyed(c) {
+            printable.push(c);
+        } else {
+            printable.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+    }
+    printable
+}
+
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A number with its thousands apart and a real minus sign; zero never has one.
 #[must_use]
 pub fn number(value: f64, decimals: usize) -> String {
@@ -192,6 +223,18 @@ mod tests {
         assert_eq!(wrap("  one  two three", 10, "    "), "  one  two\n    three");
         assert_eq!(wrap("one", 2, "  "), "one");
         assert_eq!(wrap("a verylongword b", 6, "  "), "a\n  verylongword\n  b");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left_in_foreign_text() {
+        let text = "a\u{1b}[31mred\u{7}\u{7f}\u{9b}2J\r\u{202e}\tb\nc é🌱";
+        assert_eq!(printable(text), "a[31mred2J\tb\nc é🌱");
+        assert_eq!(one_line("a\n next: b\u{1b}"), "a  next: b");
+        let json = serde_json::to_string(text).unwrap();
+        assert!(json.contains('\u{9b}'));
+        let printable = printable_json(&json);
+        assert!(!printable.chars().any(is_obeyed), "{printable}");
+        assert_eq!(serde_json::from_str::<String>(&printable).unwrap(), text);
     }
 
     #[test]

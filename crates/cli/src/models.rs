@@ -16,7 +16,7 @@ pub async fn run(arguments: &ModelsArguments) -> Result<Code, Failure> {
     let models = client.models().await.map_err(|error| failure(&error))?;
     if arguments.json {
         let text = serde_json::to_string_pretty(&models).map_err(|error| Failure::of(Code::Failed, &error))?;
-        output::line(&text)?;
+        output::json_text(&text)?;
         return Ok(Code::Success);
     }
     let simulated = if client.is_simulated() { " (simulated)" } else { "" };
@@ -33,8 +33,8 @@ fn row(model: &Model) -> [String; 8] {
         Some(false) => "",
         None => "?",
     };
-    let word = |word: &Option<String>| word.clone().unwrap_or_else(|| format::MISSING.to_owned());
-    let mut name = model.instance_id.clone().unwrap_or_else(|| model.key.clone());
+    let word = |word: &Option<String>| format::or_dash(word.as_deref(), format::one_line);
+    let mut name = format::one_line(model.instance_id.as_ref().unwrap_or(&model.key));
     if !model.generates_text {
         name.push_str(" (embedding)");
     }
@@ -76,6 +76,13 @@ pub fn failure(error: &LmError) -> Failure {
         LmError::BadUrl { .. } => Failure::of(Code::Usage, error),
         LmError::TokenNeeded { .. } | LmError::TokenRefused { .. } => Failure::of(Code::Unavailable, error)
             .next("export LM_API_TOKEN=…, or give a file with --api-token-file FILE"),
+        LmError::NoModelLoaded { available }
+        | LmError::ModelNotFound { available, .. }
+        | LmError::ModelChoiceNeeded { available }
+            if available.is_empty() =>
+        {
+            Failure::of(Code::Unavailable, error).next("get a model in LM Studio, then see it with `joulebar models`")
+        }
         LmError::NoModelLoaded { .. }
         | LmError::ModelNotFound { .. }
         | LmError::AmbiguousModel { .. }

@@ -1,10 +1,12 @@
 //! `joulebar monitor`: power as it comes, then what it came to.
 
 use std::fs::File;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use joulebar_core::clock::{Clock, MonotonicTime};
+use joulebar_core::files::{NewFile, resolve};
 use joulebar_core::power::replay::Pace;
 use joulebar_core::power::summary::SummaryBuilder;
 use joulebar_core::power::{PowerSource, SourceDescription};
@@ -14,7 +16,9 @@ use joulebar_core::sample_row::SampleRow;
 use crate::args::{Mode, MonitorArguments, MonitorFormat, SourceChoice};
 use crate::exit::{Code, Failure};
 use crate::interrupts::Interrupts;
+use crate::places::{Named, cannot_write, check_distinct, check_writable};
 use crate::sources::{self, Power};
+use crate::stage::Stage;
 use crate::{format, output, table};
 
 /// Samples that a live source gives unless it was told otherwise.
@@ -23,15 +27,12 @@ const DEFAULT_SAMPLES: u64 = 60;
 /// Shows samples until there are enough, the source ends, or the user stops it.
 pub async fn run(arguments: &MonitorArguments) -> Result<Code, Failure> {
     let mut interrupts = Interrupts::listen()?;
-    let mut file = arguments.output.as_deref().map(CsvFile::create).transpose()?;
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::new(Code::CannotWrite, "no folder for temporary files").because(&error))?;
-    let power = match &arguments.source {
-        SourceChoice::Auto | SourceChoice::Helper => Power::Helper,
-        SourceChoice::Replay(file) => Power::Replay(file.clone()),
-        SourceChoice::Demo => {
-            Power::Demo { activity: folder.path().join("activity.ndjson"), marks_are_activity: true, seed: 1 }
-        }
+    let mut file = arguments.output.as_deref().map(|path| CsvFile::plan(path, &arguments.source)).transpose()?;
+    let stage = if arguments.source == SourceChoice::Demo { Some(Stage::set()?) } else { None };
+    let power = match (&arguments.source, &stage) {
+        (SourceChoice::Replay(file), _) => Power::Replay(file.clone()),
+        (_, Some(stage)) => Power::Demo { activity: stage.activity(), marks_are_activity: true, seed: 1 },
+        (_, None) => Power::Helper,
     };
     let live = !matches!(power, Power::Replay(_));
     let limit = arguments.samples.unwrap_or(if live { DEFAULT_SAMPLES } else { u64::MAX });
@@ -96,28 +97,48 @@ fn hint(failure: Failure, power: &Power) -> Failure {
 /// The samples' second way out.
 struct CsvFile {
     name: String,
-    writer: csv::Writer<File>,
+    state: CsvState,
+}
+
+enum CsvState {
+    /// Nothing is made or replaced before there is a sample to put there.
+    Planned(PathBuf),
+    Open(csv::Writer<File>),
 }
 
 impl CsvFile {
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let name = path.display().to_string();
-        let file = File::create(path).map_err(|error| {
-            Failure::new(Code::CannotWrite, format!("{name} can't be written"))
-                .because(&error)
-                .next("give another file with --output")
-        })?;
-        Ok(Self { name, writer: csv::Writer::from_writer(file) })
+    fn plan(path: &Path, source: &SourceChoice) -> Result<Self, Failure> {
+        if let SourceChoice::Replay(recording) = source {
+            check_distinct(&[
+                Named::written("the table (--output)", path),
+                Named::read("the recording (--source)", recording),
+            ])?;
+        }
+        check_writable(path, "--output")?;
+        Ok(Self { name: path.display().to_string(), state: CsvState::Planned(resolve(path)) })
     }
 
     fn write(&mut self, row: &SampleRow) -> Result<(), Failure> {
-        let written = self.writer.serialize(row).and_then(|()| Ok(self.writer.flush()?));
+        let written = match &mut self.state {
+            CsvState::Open(writer) => writer.serialize(row).and_then(|()| Ok(writer.flush()?)),
+            CsvState::Planned(place) => begin_csv(place, row).map(|writer| self.state = CsvState::Open(writer)),
+        };
         written.map_err(|error| {
-            Failure::new(Code::CannotWrite, format!("{} can't be written any more", self.name))
+            cannot_write(Path::new(&self.name))
                 .because(&error)
                 .next("free some space, or give another file with --output")
         })
     }
+}
+
+/// The file with its head and its first row, which takes the place of an older one.
+fn begin_csv(place: &Path, row: &SampleRow) -> csv::Result<csv::Writer<File>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.serialize(row)?;
+    let first = writer.into_inner().map_err(|error| error.into_error())?;
+    let mut file = NewFile::create_or_overwrite(place)?;
+    file.write_all(&first)?;
+    Ok(csv::WriterBuilder::new().has_headers(false).from_writer(file.settle()?))
 }
 
 struct Screen {

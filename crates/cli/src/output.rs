@@ -32,11 +32,15 @@ fn columns(terminal: libc::c_int) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
-/// Writes one line of results and flushes it.
+/// Writes one line of results and flushes it. What a terminal would obey is left out: names and texts come from outside.
 ///
 /// # Errors
 /// [`failed`].
 pub fn line(text: &str) -> Result<(), Failure> {
+    write_line(&format::printable(text))
+}
+
+fn write_line(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|error| failed(&error))
 }
@@ -46,7 +50,7 @@ pub fn line(text: &str) -> Result<(), Failure> {
 /// # Errors
 /// [`failed`].
 pub fn text(text: &str, indent: &str) -> Result<(), Failure> {
-    line(&format::wrap(text, width(), indent))
+    line(&format::wrap(&format::one_line(text), width(), indent))
 }
 
 /// Writes a value as one line of JSON.
@@ -55,7 +59,15 @@ pub fn text(text: &str, indent: &str) -> Result<(), Failure> {
 /// [`failed`].
 pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::of(Code::Failed, &error))?;
-    line(&text)
+    json_text(&text)
+}
+
+/// Writes JSON text.
+///
+/// # Errors
+/// [`failed`].
+pub fn json_text(text: &str) -> Result<(), Failure> {
+    write_line(&format::printable_json(text))
 }
 
 /// Standard output for many lines; flush it at the end.
@@ -84,7 +96,7 @@ pub fn csv_failed(error: csv::Error) -> Failure {
     }
 }
 
-/// Writes a note to standard error. A reader that has gone does not matter.
+/// Writes a note to standard error, without what a terminal would obey. A reader that has gone does not matter.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", format::printable(text));
 }

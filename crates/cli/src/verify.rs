@@ -12,38 +12,27 @@ use crate::{format, output};
 /// Differences that are shown of one report.
 const SHOWN: usize = 20;
 
-/// Checks every report; the worst result is the exit code.
+/// Checks every report.
 pub fn run(arguments: &VerifyArguments) -> Result<Code, Failure> {
-    let mut broken = false;
-    let mut unreadable = None;
+    let mut code = Code::Success;
     for path in &arguments.reports {
         let (report, json) = match report::read_report(path) {
             Ok(read) => read,
             Err(error) => {
-                let failure = Failure::of(Code::BadInput, &error).next("give a report that `joulebar bench` wrote");
-                if let Some(earlier) = unreadable.replace(failure) {
-                    let _ = earlier.report();
-                }
+                code = Code::BadInput;
+                Failure::of(code, &error).next("give a report that `joulebar bench` wrote").report();
                 continue;
             }
         };
         match report::verify(&report, &json) {
             Ok(()) => output::line(&format!("ok      {}: {}", path.display(), describe(&report)))?,
             Err(error) => {
-                broken = true;
+                code = Code::BadInput;
                 print_broken(path, &error)?;
             }
         }
     }
-    match unreadable {
-        Some(failure) if broken => {
-            let _ = failure.report();
-            Ok(Code::Failed)
-        }
-        Some(failure) => Err(failure),
-        None if broken => Ok(Code::Failed),
-        None => Ok(Code::Success),
-    }
+    Ok(code)
 }
 
 fn describe(report: &Report) -> String {
@@ -91,6 +80,6 @@ fn shorten(value: &Value) -> String {
 pub fn print_schema() -> Result<Code, Failure> {
     let schema = schemars::schema_for!(Report);
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::of(Code::Failed, &error))?;
-    output::line(&text)?;
+    output::json_text(&text)?;
     Ok(Code::Success)
 }

@@ -127,7 +127,9 @@ pub fn resolve(path: &Path) -> PathBuf {
 #[must_use]
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => one.is_file() && other.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (Ok(one), Ok(other)) => {
+            one.is_file() && other.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
         (Err(_), Err(_)) => {
             let (one, other) = (resolve(one), resolve(other));
             // the file systems of macOS take A and a for the same, unless they were set up otherwise
@@ -146,10 +148,8 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }

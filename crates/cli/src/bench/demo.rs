@@ -1,10 +1,9 @@
 //! The built-in demo's server: the simulator's LM Studio, in a process of its own, that ends with this one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -13,27 +12,6 @@ use crate::siblings::Sibling;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(3);
-
-/// A folder for the time of a run, with the file by which simulated server and simulated power meet.
-#[derive(Debug)]
-pub struct Stage {
-    folder: TempDir,
-}
-
-impl Stage {
-    /// Makes the folder.
-    pub fn set() -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("joulebar-").tempdir().map_err(|error| {
-            Failure::new(Code::CannotWrite, "no temporary folder can be made").because(&error).next("set TMPDIR")
-        })?;
-        Ok(Self { folder })
-    }
-
-    /// The file that says what the simulated Mac is doing.
-    pub fn activity(&self) -> PathBuf {
-        self.folder.path().join("activity.ndjson")
-    }
-}
 
 /// A running server.
 #[derive(Debug)]

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+use joulebar_core::files::{NewFile, resolve};
 use joulebar_core::report::{self, Report};
 use joulebar_core::sample_row::write_csv;
 use joulebar_core::session::record::{EndReason, SessionRecord};
 use joulebar_core::session::runner::{SessionFailure, SessionResult};
 use joulebar_core::session::setup::pending;
 
-use super::plan::{Plan, cannot_write};
+use super::plan::{Plan, is_session_file};
 use super::table;
 use crate::exit::{Code, Failure, even_unread};
+use crate::places::cannot_write;
 use crate::{format, models, output, sources};
 
 /// Ends the command when the session to resume has no prompt left: nothing to do for a report; for a session's file
@@ -18,7 +20,7 @@ use crate::{format, models, output, sources};
 pub fn nothing_left(plan: &mut Plan) -> Result<Option<Code>, Failure> {
     let Some(record) = plan.unfinished.take_if(|record| pending(record).is_empty()) else { return Ok(None) };
     let from = plan.resumed_from.clone().unwrap_or_default();
-    if from.extension().is_none_or(|extension| extension != "jsonl") {
+    if !is_session_file(&from) {
         let prompts = format::counted(record.runs.len() as u64, "prompt");
         let text = format!("{} is complete: {prompts}. Nothing is left to do.", from.display());
         if plan.json {
@@ -59,11 +61,11 @@ pub fn write(plan: &Plan, result: SessionResult, aside: Option<&Path>) -> Result
     if let Some(failure) = why(&record, failure, plan) {
         return Err(failure);
     }
-    let failed = report.prompts.iter().find_map(|prompt| prompt.error.as_ref());
-    if let (Some(error), true) = (failed, report.summary.failed_prompts == report.summary.total_prompts) {
-        return Err(Failure::new(Code::Unavailable, "no prompt was answered").because_text(error));
+    let code = if record.end == EndReason::Interrupted { Code::Interrupted } else { Code::Success };
+    match unanswered(&report, code, plan) {
+        Some(failure) => Err(failure),
+        None => Ok(code),
     }
-    Ok(if record.end == EndReason::Interrupted { Code::Interrupted } else { Code::Success })
 }
 
 /// True when the session's file stood where the new one was made, and so was moved aside.
@@ -90,8 +92,10 @@ fn write_files(plan: &Plan, report: &Report, partial: &Path) -> Result<(), Failu
     })?;
     let Some(csv) = &plan.csv else { return Ok(()) };
     let write = || -> csv::Result<()> {
-        let file = std::fs::File::create(csv)?;
-        write_csv(report.samples.iter().cloned(), &file)
+        let mut file = NewFile::create_or_overwrite(&resolve(csv))?;
+        write_csv(report.samples.iter().cloned(), &mut file)?;
+        file.settle()?;
+        Ok(())
     };
     write().map_err(|error| {
         cannot_write(csv)
@@ -135,6 +139,15 @@ fn print_words(plan: &Plan, report: &Report) -> Result<(), Failure> {
     }
     output::line(&format!("Check it with: joulebar verify {path}"))?;
     output::line(&if report.simulated { format!("Simulated report in {path}") } else { format!("Report in {path}") })
+}
+
+/// Says that prompts got no answer; `None` when all did.
+fn unanswered(report: &Report, code: Code, plan: &Plan) -> Option<Failure> {
+    let why = report.prompts.iter().find_map(|prompt| prompt.error.as_ref())?;
+    let code = if code == Code::Success { Code::Unavailable } else { code };
+    let prompts = format::counted(report.summary.total_prompts.into(), "prompt");
+    let what = format!("{} of {prompts} failed", report.summary.failed_prompts);
+    Some(Failure::new(code, what).because_text(why).next(format!("joulebar bench --resume {}", plan.output.display())))
 }
 
 /// Why a session ended before its time; `None` when it did not, or when the user wanted it.

@@ -4,12 +4,15 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use joulebar_core::clock::raw_monotonic_ns;
+use joulebar_core::files::resolve;
+use joulebar_core::session::partial::partial_path;
 use joulebar_core::session::record::{SessionRecord, Settings};
 use joulebar_core::session::setup::load_unfinished;
 use joulebar_core::suite::Suite;
 
 use crate::args::{BenchArguments, SourceChoice};
 use crate::exit::{Code, Failure};
+use crate::places::{Named, cannot_write, check_distinct, check_writable};
 use crate::{output, suite};
 
 /// Where reports go unless they were told otherwise.
@@ -58,12 +61,14 @@ impl Plan {
             Some(file) => Self::resumed(arguments, file)?,
             None => Self::new(arguments)?,
         };
+        plan.check_distinct(arguments)?;
         plan.note_short_phases();
         Ok(plan)
     }
 
     fn new(arguments: &BenchArguments) -> Result<Self, Failure> {
         let (_, suite) = suite::read(arguments.suite.as_deref())?;
+        let suite = if arguments.quick { quick(&suite)? } else { suite };
         let phase_s = if arguments.quick { QUICK_PHASE_S } else { DEFAULT_PHASE_S };
         Ok(Self {
             output: arguments.output.clone().unwrap_or_else(|| DEFAULT_OUTPUT.into()),
@@ -79,7 +84,7 @@ impl Plan {
                 temperature: 0.0,
                 counter_batch_s: None,
             },
-            suite: if arguments.quick { suite.quick() } else { suite },
+            suite,
             interval_ms: arguments.interval,
             model: arguments.model.clone(),
             source: if arguments.demo { SourceChoice::Demo } else { arguments.source.clone() },
@@ -116,6 +121,31 @@ impl Plan {
         })
     }
 
+    /// No file that the run writes may be one that it reads, or writes besides. Only the session that goes on may be
+    /// written over, by what it becomes.
+    fn check_distinct(&self, arguments: &BenchArguments) -> Result<(), Failure> {
+        let partial = partial_path(&self.output);
+        let mut files = vec![
+            Named::written("the report (--output)", &self.output),
+            Named::written("the session's own file, beside the report,", &partial),
+        ];
+        files.extend(self.csv.as_deref().map(|csv| Named::written("the table of samples (--csv)", csv)));
+        files.extend(arguments.suite.as_deref().map(|suite| Named::read("the suite (--suite)", suite)));
+        files.extend(
+            arguments.server.api_token_file.as_deref().map(|file| Named::read("the token (--api-token-file)", file)),
+        );
+        if let SourceChoice::Replay(file) = &self.source {
+            files.push(Named::read("the recording (--source)", file));
+        }
+        check_distinct(&files)?;
+        let Some(resumed) = &self.resumed_from else { return Ok(()) };
+        let resumed_part = Named::read("the session to go on with (--resume)", resumed);
+        // a session's file becomes a report under another name
+        let replaced = if is_session_file(resumed) { &partial } else { &self.output };
+        let others = files.iter().filter(|file| file.path != replaced.as_path());
+        others.into_iter().try_for_each(|other| check_distinct(&[resumed_part, *other]))
+    }
+
     fn note_short_phases(&self) {
         let shortest_s = MIN_SAMPLES_PER_PHASE * f64::from(self.interval_ms) / 1e3;
         for (phase, length_s) in [("baseline", self.settings.baseline_s), ("cooldown", self.settings.cooldown_s)] {
@@ -135,9 +165,11 @@ impl Plan {
     /// [`Code::CannotWrite`].
     pub fn check_outputs(&self) -> Result<(), Failure> {
         check_replaceable(&self.output, "--output")?;
+        // the session's file is written beside a link, the report where it leads
         check_folder(&self.output, "--output")?;
+        check_folder(&resolve(&self.output), "--output")?;
         match &self.csv {
-            Some(csv) => check_writable(csv),
+            Some(csv) => check_writable(csv, "--csv"),
             None => Ok(()),
         }
     }
@@ -150,6 +182,21 @@ fn report_of(file: &Path) -> PathBuf {
         Some((stem, rest)) if rest.ends_with("jsonl") => file.with_file_name(format!("{stem}.json")),
         _ => file.with_extension("json"),
     }
+}
+
+/// True for the file of a running session, false for a report.
+pub fn is_session_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl")
+}
+
+fn quick(suite: &Suite) -> Result<Suite, Failure> {
+    suite.quick().ok_or_else(|| {
+        Failure::new(
+            Code::Usage,
+            format!("the suite {:?} has no short prompts, and --quick runs no others", suite.name),
+        )
+        .next("leave out --quick")
+    })
 }
 
 /// Below 2^53, so that every reader of JSON keeps it; another one each time.
@@ -181,25 +228,6 @@ fn check_folder(path: &Path, flag: &str) -> Result<(), Failure> {
     })
 }
 
-/// Opens a file for writing without losing what it holds; a new one does not stay.
-fn check_writable(path: &Path) -> Result<(), Failure> {
-    let existed = path.exists();
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(|error| cannot_write(path).because(&error).next("give another file with --csv"))?;
-    if !existed {
-        let _ = std::fs::remove_file(path);
-    }
-    Ok(())
-}
-
-/// The beginning of every complaint about an output file.
-pub fn cannot_write(path: &Path) -> Failure {
-    Failure::new(Code::CannotWrite, format!("{} can't be written", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,15 +255,5 @@ mod tests {
         assert!(check_replaceable(&folder.path().join("new.json"), "--output").is_ok());
         assert!(check_folder(Path::new("/nonexistent-folder/a.json"), "--output").is_err());
         assert!(check_folder(&folder.path().join("a.json"), "--output").is_ok());
-    }
-
-    #[test]
-    fn checking_a_file_neither_makes_nor_changes_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (new, old) = (folder.path().join("new.csv"), folder.path().join("old.csv"));
-        std::fs::write(&old, "kept").unwrap();
-        assert!(check_writable(&new).is_ok() && check_writable(&old).is_ok());
-        assert!(!new.exists());
-        assert_eq!(std::fs::read_to_string(&old).unwrap(), "kept");
     }
 }

@@ -12,9 +12,11 @@ use joulebar_core::session::machine::Phase;
 use joulebar_core::session::record::SessionRecord;
 use joulebar_core::session::runner::SessionEvent;
 use joulebar_core::session::setup::pending;
+use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::estimate::Estimate;
+use super::table::is_server_clock;
 use crate::exit::Failure;
 use crate::{format, output};
 
@@ -37,6 +39,14 @@ pub enum Show {
         /// True for at once.
         at_once: bool,
     },
+}
+
+/// An event as a line of NDJSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    event: &'a SessionEvent,
+    simulated: bool,
 }
 
 /// The screen of one session.
@@ -63,7 +73,10 @@ struct State {
     phase_start: MonotonicTime,
     prompt_start: MonotonicTime,
     now: MonotonicTime,
+    /// Power of the latest sample that lies in the running phase.
     power_mw: Option<f64>,
+    /// True when the running phase has its line, where phases get lines.
+    announced: bool,
     prefill_ratio: Option<f64>,
     deltas_per_s: Option<f64>,
     estimate: Estimate,
@@ -77,7 +90,7 @@ impl Screen {
         let phases = Duration::from_secs_f64(settings.baseline_s + settings.cooldown_s);
         let state = State {
             simulated,
-            ids: suite.prompts.iter().map(|prompt| prompt.id.clone()).collect(),
+            ids: suite.prompts.iter().map(|prompt| format::one_line(&prompt.id)).collect(),
             finished: record.runs.len(),
             baseline_s: settings.baseline_s,
             cooldown_s: settings.cooldown_s,
@@ -87,6 +100,7 @@ impl Screen {
             prompt_start: MonotonicTime(0),
             now: MonotonicTime(0),
             power_mw: None,
+            announced: false,
             prefill_ratio: None,
             deltas_per_s: None,
             estimate: Estimate::new(suite, &pending(record), phases),
@@ -122,7 +136,7 @@ impl Screen {
             }
             Show::Event(event) => {
                 if matches!(self.look, Look::Json) {
-                    return output::json(event);
+                    return output::json(&Line { event, simulated: self.state.simulated });
                 }
                 self.event(event)
             }
@@ -130,7 +144,14 @@ impl Screen {
     }
 
     fn event(&mut self, event: &SessionEvent) -> Result<(), Failure> {
-        let before = self.state.phase;
+        let phase_ends = match event {
+            SessionEvent::Phase { phase, .. } => *phase != self.state.phase,
+            SessionEvent::PromptFinished { .. } => true,
+            _ => false,
+        };
+        if phase_ends && matches!(self.look, Look::Plain) {
+            self.announce()?;
+        }
         self.state.learn(event);
         match (event, &self.look) {
             (SessionEvent::PromptFinished { report, .. }, Look::Bar(_)) => {
@@ -143,15 +164,13 @@ impl Screen {
                 self.line(&format!("{simulated}{}", self.state.finished_words(report)))?;
             }
             (SessionEvent::SampleLost { message }, _) => {
-                self.note(&format!("note: a power sample was lost: {message}"))
+                self.note(&format!("note: a power sample was lost: {}", format::one_line(message)))
             }
             (SessionEvent::PartialFailed { message }, _) => self.note(&format!(
                 "warning: a finished prompt could not be kept on disk: {message}\n         \
                  It is still in memory; free some space before the run ends."
             )),
-            (SessionEvent::Phase { phase, .. }, Look::Plain) if *phase != before && *phase != Phase::Done => {
-                self.line(&self.state.phase_words(true))?;
-            }
+            (SessionEvent::Sample(_), Look::Plain) if self.state.power_mw.is_some() => self.announce()?,
             _ => {}
         }
         if let Look::Bar(bar) = &self.look {
@@ -163,6 +182,15 @@ impl Screen {
             bar.set_prefix(place);
         }
         Ok(())
+    }
+
+    /// The line of the running phase: as soon as it has a sample of its own, or at its end without one.
+    fn announce(&mut self) -> Result<(), Failure> {
+        if self.state.announced || matches!(self.state.phase, Phase::Starting | Phase::Done) {
+            return Ok(());
+        }
+        self.state.announced = true;
+        self.line(&self.state.phase_words(true))
     }
 
     /// A line that stays.
@@ -194,6 +222,10 @@ impl State {
     fn learn(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::Phase { phase, prompt, at_ns } => {
+                if self.phase != *phase {
+                    self.announced = false;
+                    self.power_mw = None;
+                }
                 self.phase = *phase;
                 self.phase_start = MonotonicTime(*at_ns);
                 self.now = self.phase_start;
@@ -206,7 +238,10 @@ impl State {
             }
             SessionEvent::Sample(row) => {
                 self.now = self.now.max(MonotonicTime(row.end_ns));
-                self.power_mw = PowerSample::from(row.as_ref()).soc_power().map(|power| power.0);
+                // what began before the phase tells of the one before it
+                if row.start_ns >= self.phase_start.0 {
+                    self.power_mw = PowerSample::from(row.as_ref()).soc_power().map(|power| power.0);
+                }
             }
             SessionEvent::Prefill { progress_ratio } => self.prefill_ratio = Some(*progress_ratio),
             SessionEvent::Delta { deltas, since_first_token_s, .. } => {
@@ -257,16 +292,17 @@ impl State {
         let phase = match (self.phase, self.prefill_ratio) {
             (Phase::Starting, _) => "waiting for power".to_owned(),
             (Phase::Baseline, _) => "baseline".to_owned(),
-            (Phase::Prefill, Some(ratio)) => format!("prefill {}", format::share(ratio)),
-            (Phase::Prefill, None) => "prefill".to_owned(),
+            (Phase::Prefill, Some(ratio)) if !whole_line => format!("prefill {}", format::share(ratio)),
+            (Phase::Prefill, _) => "prefill".to_owned(),
             (Phase::Decode, _) => "decode".to_owned(),
             (Phase::Cooldown, _) => "cooldown".to_owned(),
             (Phase::Done, _) => "done".to_owned(),
         };
         let mut words = if whole_line { format!("{}  ", self.place_words(true)) } else { String::new() };
         words.push_str(&format!("{phase:<8}"));
-        if let Some(power) = self.power_mw {
-            words.push_str(&format!("  {:>6}", format::power(power)));
+        // in the bar the place stays, for what follows must not jump
+        if self.power_mw.is_some() || !whole_line {
+            words.push_str(&format!("  {:>6}", format::or_dash(self.power_mw, format::power)));
         }
         if let Some(rate) = self.deltas_per_s.filter(|_| matches!(self.phase, Phase::Decode | Phase::Cooldown)) {
             words.push_str(&format!("  ≈{} tok/s", format::rate(rate)));
@@ -281,16 +317,17 @@ impl State {
     fn finished_words(&self, prompt: &PromptReport) -> String {
         let place = format!("{}/{} {}", self.finished, self.ids.len(), prompt.id);
         if let Some(error) = &prompt.error {
-            return format!("{place}  failed: {error}");
+            return format!("{place}  failed: {}", format::one_line(error));
         }
         let stats = &prompt.inference_stats;
+        let of_server = if is_server_clock(prompt) { " by the server's clock" } else { "" };
         let facts = [
             Some(format!(
                 "{} → {} tokens",
                 format::or_dash(stats.prompt_tokens, format::count),
                 format::or_dash(stats.completion_tokens, format::count)
             )),
-            stats.tokens_per_second.map(|rate| format!("{} tok/s", format::rate(rate))),
+            stats.tokens_per_second.map(|rate| format!("{} tok/s{of_server}", format::rate(rate))),
             prompt.power_consumption.inference.avg_mw.map(format::power),
             prompt.energy.net_j.map(|energy| format!("{} net", format::energy(energy))),
             prompt.energy.net_energy_per_token_j.map(|cost| format!("{} J/token", format::energy_per_token(cost))),
@@ -339,6 +376,7 @@ mod tests {
             prompt_start: MonotonicTime(0),
             now: MonotonicTime(0),
             power_mw: Some(18_400.0),
+            announced: false,
             prefill_ratio: None,
             deltas_per_s: Some(53.94),
             estimate: Estimate::new(&suite, &[3, 4], Duration::from_secs(20)),
@@ -351,6 +389,37 @@ mod tests {
         assert_eq!(state.phase_words(true), "simulated  prompt 4/9 medium-short  decode    18.4 W  ≈53.9 tok/s");
         state.estimate.finished(64, Some(6.4));
         assert!(state.phase_words(false).ends_with("≈53.9 tok/s  ETA 0:36"), "{}", state.phase_words(false));
+    }
+
+    fn sample(start_ns: i64, end_ns: i64, gpu_mw: f64) -> SessionEvent {
+        let row = serde_json::json!({
+            "start_ns": start_ns, "end_ns": end_ns, "elapsed_ns": end_ns - start_ns,
+            "cpu_mw": 0.0, "gpu_mw": gpu_mw, "ane_mw": 0.0, "combined_mw": gpu_mw, "origin": "simulator",
+        });
+        SessionEvent::Sample(serde_json::from_value(row).unwrap())
+    }
+
+    #[test]
+    fn a_phase_is_never_shown_with_the_power_of_the_phase_before_it() {
+        let mut state = state();
+        state.learn(&SessionEvent::Phase { phase: Phase::Cooldown, prompt: Some(3), at_ns: 1_000 });
+        assert!(!state.phase_words(true).contains('W'), "{}", state.phase_words(true));
+        assert!(state.phase_words(false).contains('—'), "{}", state.phase_words(false));
+        state.learn(&sample(900, 1_150, 20_000.0));
+        assert!(!state.phase_words(true).contains('W'), "{}", state.phase_words(true));
+        state.learn(&sample(1_150, 1_400, 900.0));
+        assert!(state.phase_words(true).contains("cooldown  900 mW"), "{}", state.phase_words(true));
+    }
+
+    #[test]
+    fn every_event_says_whether_it_is_simulated() {
+        for simulated in [true, false] {
+            for event in [sample(0, 1, 1.0), SessionEvent::Prefill { progress_ratio: 0.5 }] {
+                let line = serde_json::to_value(Line { event: &event, simulated }).unwrap();
+                assert_eq!(line["simulated"], simulated, "{line}");
+                assert!(line["event"].is_string(), "{line}");
+            }
+        }
     }
 
     #[test]

@@ -7,13 +7,14 @@ use joulebar_core::sample::Origin;
 use joulebar_core::session::record::SessionRecord;
 use joulebar_core::session::setup;
 
-use super::demo::{DemoServer, Stage};
+use super::demo::DemoServer;
 use super::plan::Plan;
 use crate::args::{BenchArguments, SourceChoice};
 use crate::exit::{Code, Failure, even_unread};
 use crate::interrupts::Interrupts;
 use crate::sources::Power;
-use crate::{models, output, sources};
+use crate::stage::Stage;
+use crate::{format, models, output, sources};
 
 /// The server of a run, and the power that goes with it.
 #[derive(Debug)]
@@ -40,16 +41,21 @@ pub async fn connect(arguments: &BenchArguments, plan: &Plan) -> Result<Connecte
     let mut options = models::options(&arguments.server)?;
     let old_server = plan.unfinished.as_ref().map(|record| &record.header.server);
     let named = arguments.server.url.is_some();
-    let old_demo = old_server.is_some_and(|server| server.simulated) && !named;
-    if arguments.demo || old_demo {
-        announce(plan, "Built-in demo: server and power are simulated. No figure is a measurement.")?;
-        return demo(plan, stage, options).await;
+    if arguments.demo {
+        return named_demo(plan, stage, options).await;
     }
     if let (Some(server), false) = (old_server, named) {
         options.url.clone_from(&server.url);
     }
     let clock = Clock::start();
+    // the built-in demo has another address each time, and somebody else may listen on its old one
+    let old_demo = !named && plan.unfinished.as_ref().is_some_and(may_be_the_demo);
     match Client::connect(options.clone(), clock).await {
+        Ok(client) if old_demo && !client.is_simulated() => named_demo(plan, stage, options).await,
+        // a token is asked for by a server that somebody set up
+        Err(error) if old_demo && !matches!(error, LmError::TokenNeeded { .. } | LmError::TokenRefused { .. }) => {
+            named_demo(plan, stage, options).await
+        }
         Ok(client) => {
             let power = power(plan, &stage);
             let source_was_named = arguments.source != SourceChoice::Auto;
@@ -68,6 +74,17 @@ pub async fn connect(arguments: &BenchArguments, plan: &Plan) -> Result<Connecte
             })
         }
     }
+}
+
+/// True for a session that the built-in demo may have begun: so may have a simulated server that the user started, which
+/// goes on where it still answers.
+fn may_be_the_demo(record: &SessionRecord) -> bool {
+    record.header.server.simulated && record.header.power_source.origin == Origin::Simulator
+}
+
+async fn named_demo(plan: &Plan, stage: Stage, options: ClientOptions) -> Result<Connected, Failure> {
+    announce(plan, "Built-in demo: server and power are simulated. No figure is a measurement.")?;
+    demo(plan, stage, options).await
 }
 
 fn may_fall_back(arguments: &BenchArguments, plan: &Plan) -> bool {
@@ -117,8 +134,8 @@ impl Connected {
         if !selected.others_loaded.is_empty() {
             output::note(&format!(
                 "note: measuring {}; also loaded: {}. Name another with --model.",
-                selected.model.key,
-                selected.others_loaded.join(", ")
+                format::one_line(&selected.model.key),
+                format::one_line(&selected.others_loaded.join(", "))
             ));
         }
         Ok(selected)
