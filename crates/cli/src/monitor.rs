@@ -103,7 +103,7 @@ struct CsvFile {
 enum CsvState {
     /// Nothing is made or replaced before there is a sample to put there.
     Planned(PathBuf),
-    Open(csv::Writer<File>),
+    Open(Box<csv::Writer<File>>),
 }
 
 impl CsvFile {
@@ -132,13 +132,13 @@ impl CsvFile {
 }
 
 /// The file with its head and its first row, which takes the place of an older one.
-fn begin_csv(place: &Path, row: &SampleRow) -> csv::Result<csv::Writer<File>> {
+fn begin_csv(place: &Path, row: &SampleRow) -> csv::Result<Box<csv::Writer<File>>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.serialize(row)?;
     let first = writer.into_inner().map_err(|error| error.into_error())?;
     let mut file = NewFile::create_or_overwrite(place)?;
     file.write_all(&first)?;
-    Ok(csv::WriterBuilder::new().has_headers(false).from_writer(file.settle()?))
+    Ok(Box::new(csv::WriterBuilder::new().has_headers(false).from_writer(file.settle()?)))
 }
 
 struct Screen {

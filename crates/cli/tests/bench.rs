@@ -55,13 +55,13 @@ fn a_changed_figure_is_found() {
     report["prompts"][1]["energy"]["gross_j"] = 1.25.into();
     report["summary"]["total_prompts"] = 4.into();
     std::fs::write(place.path("changed.json"), report.to_string()).unwrap();
-    let ran = place.run(&["verify", "report.json", "changed.json"]).expect(1);
+    let ran = place.run(&["verify", "report.json", "changed.json"]).expect(65);
     assert!(ran.stdout.contains("ok      report.json"), "{}", ran.stdout);
     assert!(ran.stdout.contains("/prompts/1/energy/gross_j: found 1.25, expected "), "{}", ran.stdout);
     assert!(ran.stdout.contains("/summary/total_prompts: found 4, expected 3"), "{}", ran.stdout);
     let text = place.read("report.json").replace("sha256:", "sha256:0");
     std::fs::write(place.path("seal.json"), text).unwrap();
-    assert!(place.run(&["verify", "seal.json"]).expect(1).stdout.contains("checksum differs"));
+    assert!(place.run(&["verify", "seal.json"]).expect(65).stdout.contains("checksum differs"));
 }
 
 #[test]
