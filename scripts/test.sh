@@ -7,10 +7,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_rust
 cd "$root"
-if [[ -z ${JOULEBAR_FIXTURES:-} && -d $root/../shared/fixtures ]]; then
-    JOULEBAR_FIXTURES=$(cd "$root/../shared/fixtures" && pwd)
-fi
-[[ -z ${JOULEBAR_FIXTURES:-} ]] || export JOULEBAR_FIXTURES
 logs=${CARGO_TARGET_DIR:-$root/target}/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
