@@ -177,6 +177,14 @@ pub(super) async fn within<T>(
     tokio::time::timeout_at(deadline, future).await.map_err(|_| timeout)
 }
 
+/// Checks an address without asking anybody: what [`Client::connect`](super::Client::connect) would refuse at once.
+///
+/// # Errors
+/// [`LmError::BadUrl`].
+pub fn check_url(given: &str) -> Result<(), LmError> {
+    parse_base(given).map(drop)
+}
+
 /// The base address and whether it is this machine. Takes what users write: without a scheme, with a slash at the
 /// end, with the path of one of the APIs.
 fn parse_base(given: &str) -> Result<(String, bool), LmError> {

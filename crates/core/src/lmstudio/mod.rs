@@ -25,6 +25,7 @@ pub mod v1;
 
 pub use client::{Client, ClientOptions, SelectedModel};
 pub use error::{BadBody, GenerateError, LmError, UrlProblem, Waiting};
+pub use http::check_url;
 pub use token::{ApiToken, TOKEN_VARIABLE, TokenError, read_token_file};
 
 use schemars::JsonSchema;
