@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use joulebar_core::settings::{INTERVAL_MS, PHASE_S};
 
 /// Where LM Studio's server listens unless it was told otherwise.
 pub const DEFAULT_SERVER: &str = "http://127.0.0.1:1234";
-
-/// Longest phase, in seconds.
-const MAX_PHASE_S: f64 = 3_600.0;
 
 /// Seeds must survive JSON readers that know doubles only.
 const MAX_SEED: u64 = (1 << 53) - 1;
@@ -42,6 +40,9 @@ pub enum Command {
     Verify(VerifyArguments),
     /// Show or check a suite of prompts
     Suite(SuiteArguments),
+    /// List, show, export, rename or delete earlier runs
+    #[command(args_conflicts_with_subcommands = true)]
+    History(HistoryArguments),
     /// Print the JSON Schema of reports
     #[command(hide = true)]
     Schema,
@@ -56,10 +57,10 @@ pub struct BenchArguments {
     /// Model to measure: its key, an instance, or a unique part of one. It is loaded if it is not [default: the loaded one]
     #[arg(long, value_name = "KEY")]
     pub model: Option<String>,
-    /// Idle time before each prompt, in seconds [default: 10, with --quick 2]
+    /// Idle time before each prompt, in seconds [default: 10 or the settings' value, with --quick 2]
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     pub baseline: Option<f64>,
-    /// Time after each prompt, in seconds [default: 10, with --quick 2]
+    /// Time after each prompt, in seconds [default: 10 or the settings' value, with --quick 2]
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     pub cooldown: Option<f64>,
     /// Where the report goes [default: joulebar-report.json]
@@ -68,9 +69,9 @@ pub struct BenchArguments {
     /// Suite of prompts, TOML [default: the built-in one]
     #[arg(long, value_name = "FILE")]
     pub suite: Option<PathBuf>,
-    /// Interval between power samples, in milliseconds (100 to 60000)
-    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u32).range(100..=60_000))]
-    pub interval: u32,
+    /// Interval between power samples, in milliseconds (100 to 60000) [default: 250 or the settings' value]
+    #[arg(long, value_name = "MS", value_parser = interval())]
+    pub interval: Option<u32>,
     /// Where power comes from: auto, helper, replay:FILE or demo
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = parse_source)]
     pub source: SourceChoice,
@@ -87,15 +88,24 @@ pub struct BenchArguments {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["suite", "quick", "baseline", "cooldown", "seed", "no_nonce"]
+        conflicts_with_all = ["suite", "quick", "baseline", "cooldown", "seed", "nonce", "no_nonce"]
     )]
     pub resume: Option<PathBuf>,
     /// Seed of the nonces in front of the prompts [default: a new one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=MAX_SEED))]
     pub seed: Option<u64>,
     /// Send prompts without a nonce; servers may then answer from their prompt cache
-    #[arg(long)]
+    #[arg(long, overrides_with = "nonce")]
     pub no_nonce: bool,
+    /// Send prompts with a nonce even if the settings say otherwise
+    #[arg(long, overrides_with = "no_nonce")]
+    pub nonce: bool,
+    /// Leave the run out of the history
+    #[arg(long, overrides_with = "history")]
+    pub no_history: bool,
+    /// Keep the run in the history even if the settings say otherwise
+    #[arg(long, overrides_with = "no_history")]
+    pub history: bool,
     /// Print events as NDJSON instead of progress and tables
     #[arg(long)]
     pub json: bool,
@@ -104,7 +114,7 @@ pub struct BenchArguments {
 /// How to reach the server.
 #[derive(Debug, Args)]
 pub struct ServerArguments {
-    /// Address of LM Studio or an OpenAI-compatible server [default: http://127.0.0.1:1234]
+    /// Address of LM Studio or an OpenAI-compatible server [default: the settings' one, or http://127.0.0.1:1234]
     #[arg(long = "server", id = "url", value_name = "URL")]
     pub url: Option<String>,
     /// File that holds the server's API token and nothing else [default: the variable LM_API_TOKEN]
@@ -115,9 +125,9 @@ pub struct ServerArguments {
 /// `joulebar monitor`.
 #[derive(Debug, Args)]
 pub struct MonitorArguments {
-    /// Interval between power samples, in milliseconds (100 to 60000)
-    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=60_000))]
-    pub interval: u32,
+    /// Interval between power samples, in milliseconds (100 to 60000) [default: 1000 or the settings' value]
+    #[arg(long, value_name = "MS", value_parser = interval())]
+    pub interval: Option<u32>,
     /// How many samples to take [default: 60; all of a recording]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub samples: Option<u64>,
@@ -190,6 +200,68 @@ pub enum SuiteCommand {
     },
 }
 
+/// `joulebar history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// What to do; without anything, list.
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// What to list.
+    #[command(flatten)]
+    pub list: HistoryListArguments,
+}
+
+/// `joulebar history list`.
+#[derive(Debug, Args)]
+pub struct HistoryListArguments {
+    /// Only runs with this text in the name of their model
+    #[arg(long, value_name = "TEXT")]
+    pub model: Option<String>,
+    /// How many runs to list, newest first
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the history.
+#[derive(Debug, Subcommand)]
+pub enum HistoryCommand {
+    /// List runs, newest first
+    List(HistoryListArguments),
+    /// Show a run as `joulebar bench` did
+    Show {
+        /// Number of the run
+        #[arg(value_name = "ID")]
+        id: u32,
+    },
+    /// Write the report of a run, which `joulebar verify` accepts and `joulebar bench --resume` goes on with
+    Export {
+        /// Number of the run
+        #[arg(value_name = "ID")]
+        id: u32,
+        /// Where the report goes
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Delete a run with its samples
+    Delete {
+        /// Number of the run
+        #[arg(value_name = "ID")]
+        id: u32,
+    },
+    /// Name a run; an empty name takes it away
+    Rename {
+        /// Number of the run
+        #[arg(value_name = "ID")]
+        id: u32,
+        /// The name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
 /// Where power is to come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceChoice {
@@ -236,7 +308,7 @@ pub enum AnalyzeFormat {
 
 #[derive(Debug, thiserror::Error)]
 enum ValueError {
-    #[error("give seconds from 0 to {MAX_PHASE_S}, like 10 or 2.5")]
+    #[error("give seconds from {} to {}, like 10 or 2.5", PHASE_S.start(), PHASE_S.end())]
     Seconds,
     #[error("choose auto, helper, replay:FILE or demo")]
     Source,
@@ -244,9 +316,13 @@ enum ValueError {
     ReplayWithoutFile,
 }
 
+fn interval() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(*INTERVAL_MS.start())..=i64::from(*INTERVAL_MS.end()))
+}
+
 fn parse_seconds(text: &str) -> Result<f64, ValueError> {
     // the range check refuses NaN too
-    text.parse().ok().filter(|seconds| (0.0..=MAX_PHASE_S).contains(seconds)).ok_or(ValueError::Seconds)
+    text.parse().ok().filter(|seconds| PHASE_S.contains(seconds)).ok_or(ValueError::Seconds)
 }
 
 fn parse_source(text: &str) -> Result<SourceChoice, ValueError> {

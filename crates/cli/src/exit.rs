@@ -103,6 +103,13 @@ impl Failure {
         self
     }
 
+    /// What and why, for a note.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let why = self.why.as_deref().and_then(|why| why.lines().next());
+        why.map_or_else(|| self.what.clone(), |why| format!("{}: {why}", self.what))
+    }
+
     /// Prints it on standard error; gives the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.silent {

@@ -8,11 +8,13 @@ mod args;
 mod bench;
 mod exit;
 mod format;
+mod history;
 mod interrupts;
 mod models;
 mod monitor;
 mod output;
 mod places;
+mod preferences;
 mod siblings;
 mod sources;
 mod stage;
@@ -49,6 +51,7 @@ fn run(arguments: Arguments) -> Result<exit::Code, Failure> {
         Command::Models(arguments) => block_on(models::run(&arguments)),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Suite(arguments) => suite::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
         Command::Schema => verify::print_schema(),
     }
 }

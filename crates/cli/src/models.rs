@@ -4,14 +4,15 @@ use std::path::Path;
 
 use joulebar_core::clock::Clock;
 use joulebar_core::lmstudio::{ApiToken, Client, ClientOptions, LmError, Model, TokenError, read_token_file};
+use joulebar_core::settings::UserSettings;
 
 use crate::args::{DEFAULT_SERVER, ModelsArguments, ServerArguments};
 use crate::exit::{Code, Failure};
-use crate::{format, output, table};
+use crate::{format, output, preferences, table};
 
 /// Lists the models of a server.
 pub async fn run(arguments: &ModelsArguments) -> Result<Code, Failure> {
-    let options = options(&arguments.server)?;
+    let options = options(&arguments.server, &preferences::read())?;
     let client = Client::connect(options, Clock::start()).await.map_err(|error| failure(&error))?;
     let models = client.models().await.map_err(|error| failure(&error))?;
     if arguments.json {
@@ -50,9 +51,10 @@ fn row(model: &Model) -> [String; 8] {
     ]
 }
 
-/// The client's options for a server on the command line.
-pub fn options(arguments: &ServerArguments) -> Result<ClientOptions, Failure> {
-    let url = arguments.url.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+/// The client's options: the server of the command line, else of the settings, else LM Studio's own.
+pub fn options(arguments: &ServerArguments, settings: &UserSettings) -> Result<ClientOptions, Failure> {
+    let named = arguments.url.as_ref().or(settings.server_url.as_ref());
+    let url = named.cloned().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
     Ok(ClientOptions { url, api_token: token(arguments.api_token_file.as_deref())?, ..ClientOptions::default() })
 }
 

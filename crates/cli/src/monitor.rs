@@ -19,7 +19,7 @@ use crate::interrupts::Interrupts;
 use crate::places::{Named, cannot_write, check_distinct, check_writable};
 use crate::sources::{self, Power};
 use crate::stage::Stage;
-use crate::{format, output, table};
+use crate::{format, output, preferences, table};
 
 /// Samples that a live source gives unless it was told otherwise.
 const DEFAULT_SAMPLES: u64 = 60;
@@ -36,7 +36,8 @@ pub async fn run(arguments: &MonitorArguments) -> Result<Code, Failure> {
     };
     let live = !matches!(power, Power::Replay(_));
     let limit = arguments.samples.unwrap_or(if live { DEFAULT_SAMPLES } else { u64::MAX });
-    let opening = sources::open(&power, arguments.interval, Pace::Fastest, Clock::start());
+    let interval_ms = arguments.interval.unwrap_or_else(|| preferences::read().monitor_interval_ms);
+    let opening = sources::open(&power, interval_ms, Pace::Fastest, Clock::start());
     let mut source = interrupts.or(opening).await.map_err(|failure| hint(failure, &power))?;
     let mut screen = Screen::new(arguments, &source.description());
     screen.begin()?;

@@ -70,6 +70,17 @@ pub fn check_writable(path: &Path, flag: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Why a file can't be moved to `path`: that must be free, or a plain file. `None` when it can.
+#[must_use]
+pub fn obstacle(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Some("it is a folder"),
+        Ok(found) if !found.is_file() => Some("it is not a plain file"),
+        _ if path.file_name().is_none() => Some("it names no file"),
+        _ => None,
+    }
+}
+
 /// The beginning of every complaint about an output file.
 pub fn cannot_write(path: &Path) -> Failure {
     Failure::new(Code::CannotWrite, format!("{} can't be written", path.display()))

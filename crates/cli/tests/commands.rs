@@ -44,7 +44,7 @@ fn what_cannot_be_understood_is_a_usage_error() {
 fn help_and_version_are_results() {
     let place = Place::new();
     assert!(place.run(&["--version"]).expect(0).stdout.starts_with("joulebar "));
-    for command in ["bench", "monitor", "analyze", "models", "verify", "suite"] {
+    for command in ["bench", "monitor", "analyze", "models", "verify", "suite", "history"] {
         assert!(place.run(&["--help"]).expect(0).stdout.contains(command));
         let help = place.run(&[command, "--help"]).expect(0).stdout;
         assert!(help.contains("Usage: joulebar"), "{command}: {help}");

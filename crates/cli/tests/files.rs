@@ -13,7 +13,9 @@ use common::{Lines, Place, Ran, Server, document, require_siblings};
 fn names(place: &Place) -> Vec<String> {
     let entries = std::fs::read_dir(place.path("")).unwrap().flatten();
     let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name != "tmp" && name != "suite.toml").collect();
+    // the history's folder comes with the first run
+    let of_every_place = ["tmp", "suite.toml", "data"];
+    let mut names: Vec<_> = names.filter(|name| !of_every_place.contains(&name.as_str())).collect();
     names.sort();
     names
 }

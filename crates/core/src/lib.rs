@@ -5,7 +5,7 @@
 //!
 //! The data's way: a [`power::PowerSource`] yields [`sample::PowerSample`]s; [`lmstudio`] turns one request into
 //! a [`lmstudio::Generation`]; [`session`] aligns both on one [`clock::Clock`] and records them; [`energy`] derives
-//! joules from that record; [`report`] writes and verifies it.
+//! joules from that record; [`report`] writes and verifies it; [`store`] keeps records for later.
 
 pub mod clock;
 pub mod energy;
@@ -20,6 +20,7 @@ pub mod sample_row;
 pub mod session;
 pub mod settings;
 pub mod stats;
+pub mod store;
 pub mod suite;
 pub mod units;
 pub mod warning;

@@ -12,11 +12,13 @@ use joulebar_core::lmstudio::{Client, ClientOptions};
 use joulebar_core::power::{Boundary, PowerError, PowerSource, SourceDescription};
 use joulebar_core::report::{derive, verify};
 use joulebar_core::sample::{Origin, PowerSample, Rails};
+use joulebar_core::session::keeper::Keeper;
 use joulebar_core::session::machine::Lengths;
 use joulebar_core::session::partial::{PartialWriter, read_partial};
 use joulebar_core::session::record::{EndReason, Outcome, SessionRecord, Settings};
 use joulebar_core::session::runner::{Control, Session, SessionEvent, SessionFailure, SessionResult};
 use joulebar_core::session::setup::{NewSession, describe_server, new_record, pending, resume};
+use joulebar_core::store::{RunState, Store};
 use joulebar_core::suite::Suite;
 use joulebar_core::units::Milliwatts;
 use joulebar_sim::lmstudio::{Config, Handle, Scenario, serve};
@@ -153,11 +155,22 @@ async fn run(
     source: &mut Scripted,
     record: SessionRecord,
     partial: &Path,
-    mut on_event: impl FnMut(&SessionEvent) -> Option<Control>,
-) -> (SessionResult, Vec<SessionEvent>) {
+    on_event: impl FnMut(&SessionEvent) -> Option<Control>,
+) -> (SessionResult<PartialWriter>, Vec<SessionEvent>) {
     let (partial, _) = PartialWriter::create(partial, &record).unwrap();
+    run_kept(client, source, record, partial, on_event).await
+}
+
+/// The same with any keeper.
+async fn run_kept<K: Keeper + Send>(
+    client: &Client,
+    source: &mut Scripted,
+    record: SessionRecord,
+    keeper: K,
+    mut on_event: impl FnMut(&SessionEvent) -> Option<Control>,
+) -> (SessionResult<K>, Vec<SessionEvent>) {
     let clock = source.clock;
-    let session = Session { client, source, clock, record, lengths: lengths(), partial };
+    let session = Session { client, source, clock, record, lengths: lengths(), keeper };
     let (events, mut received) = unbounded_channel();
     let (wishes, control) = unbounded_channel();
     let mut seen = Vec::new();
@@ -169,8 +182,13 @@ async fn run(
             seen.push(event);
         }
     };
-    let (result, ()) = tokio::join!(session.run(events, control), listen);
+    let (result, ()) = tokio::join!(movable(session.run(events, control)), listen);
     (result, seen)
+}
+
+/// A session may be given to another thread, as a window does.
+fn movable<T: Send>(session: T) -> T {
+    session
 }
 
 fn scripted(clock: Clock, ending: Ending) -> Scripted {
@@ -287,6 +305,42 @@ async fn a_broken_stream_fails_its_prompt_and_the_next_ones_still_run() {
         result.record.runs.iter().map(|run| matches!(run.outcome, Outcome::Failed { .. })).collect();
     assert_eq!(failed.iter().filter(|failed| **failed).count(), 1, "{failed:?}");
     assert_eq!(derive(&result.record).summary.failed_prompts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_kept_in_the_history_alone_is_resumed_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap().store;
+    let server = server("").await;
+    let clock = Clock::start();
+    let client = connect(&server.base_url(), clock).await;
+    let mut source = scripted(clock, Ending::Never);
+    let record = record(&client, &clock).await;
+    let keeper = store.begin(&record).unwrap();
+    let id = keeper.id();
+    let (result, _) = run_kept(&client, &mut source, record, keeper, |event| {
+        matches!(event, SessionEvent::PromptFinished { .. }).then_some(Control::Interrupt)
+    })
+    .await;
+    // as its process would: nobody says that it has ended
+    drop(result);
+    let left = store.unfinished().unwrap();
+    assert_eq!((left.len(), left[0].id, left[0].end_reason), (1, id, None));
+    let kept = store.record(id).unwrap();
+    assert!(!kept.runs.is_empty() && !kept.samples.is_empty());
+
+    let (model, described) = (kept.header.model.clone(), kept.header.server.clone());
+    let (record, clock) = resume(kept, &model, &described, &description()).unwrap();
+    let client = connect(&server.base_url(), clock).await;
+    let mut source = scripted(clock, Ending::Never);
+    let keeper = store.begin(&record).unwrap();
+    assert_eq!(keeper.id(), id);
+    let (result, _) = run_kept(&client, &mut source, record, keeper, |_| None).await;
+    let report = derive(&result.record);
+    result.keeper.finish(&result.record, &report).unwrap();
+    assert_eq!(store.get(id).unwrap(), report);
+    assert_eq!(store.row(id).unwrap().unwrap().state, RunState::Completed);
+    assert!(store.unfinished().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

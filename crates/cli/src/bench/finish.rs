@@ -8,7 +8,9 @@ use joulebar_core::sample_row::write_csv;
 use joulebar_core::session::record::{EndReason, SessionRecord};
 use joulebar_core::session::runner::{SessionFailure, SessionResult};
 use joulebar_core::session::setup::pending;
+use joulebar_core::store::RunId;
 
+use super::keeping::{self, Kept};
 use super::plan::{Plan, is_session_file};
 use super::table;
 use crate::exit::{Code, Failure, even_unread};
@@ -33,15 +35,18 @@ pub fn nothing_left(plan: &mut Plan) -> Result<Option<Code>, Failure> {
     plan.check_outputs()?;
     let record = SessionRecord { end: EndReason::Completed, ..record };
     let report = report::derive(&record);
+    let id = keeping::finish(keeping::begin(plan, &record), &record, &report);
     write_files(plan, &report, &from)?;
     remove(&from);
-    print(plan, &report)?;
+    print(plan, &report, id)?;
     Ok(Some(Code::Success))
 }
 
 /// Writes the report and says how it went. `aside` is where an older session's file was moved to.
-pub fn write(plan: &Plan, result: SessionResult, aside: Option<&Path>) -> Result<Code, Failure> {
-    let SessionResult { record, partial, failure } = result;
+pub fn write(plan: &Plan, result: SessionResult<Kept>, aside: Option<&Path>) -> Result<Code, Failure> {
+    let SessionResult { record, keeper: Kept { partial, history }, failure } = result;
+    let report = report::derive(&record);
+    let id = keeping::finish(history, &record, &report);
     if record.runs.is_empty() {
         // an older report must not be lost to an empty one
         let _ = partial.remove();
@@ -49,7 +54,6 @@ pub fn write(plan: &Plan, result: SessionResult, aside: Option<&Path>) -> Result
             Failure::new(Code::Interrupted, "stopped before a prompt was finished, so there is no report")
         }));
     }
-    let report = report::derive(&record);
     write_files(plan, &report, partial.path())?;
     if let Err(error) = partial.remove() {
         output::note(&format!("note: {error}"));
@@ -57,7 +61,7 @@ pub fn write(plan: &Plan, result: SessionResult, aside: Option<&Path>) -> Result
     if let Some(aside) = aside.filter(|_| resumed_in_place(plan)) {
         remove(aside);
     }
-    print(plan, &report)?;
+    print(plan, &report, id)?;
     if let Some(failure) = why(&record, failure, plan) {
         return Err(failure);
     }
@@ -108,7 +112,7 @@ fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn print(plan: &Plan, report: &Report) -> Result<(), Failure> {
+fn print(plan: &Plan, report: &Report, id: Option<RunId>) -> Result<(), Failure> {
     let printed = if plan.json {
         output::json(&serde_json::json!({
             "event": "report",
@@ -118,14 +122,15 @@ fn print(plan: &Plan, report: &Report) -> Result<(), Failure> {
             "warnings": report.warnings,
             "output": plan.output,
             "csv": plan.csv,
+            "history_id": id,
         }))
     } else {
-        print_words(plan, report)
+        print_words(plan, report, id)
     };
     even_unread(printed)
 }
 
-fn print_words(plan: &Plan, report: &Report) -> Result<(), Failure> {
+fn print_words(plan: &Plan, report: &Report, id: Option<RunId>) -> Result<(), Failure> {
     let path = plan.output.display();
     output::line(&format!("\n{}\n", table::describe(report)))?;
     if report.interrupted {
@@ -136,6 +141,9 @@ fn print_words(plan: &Plan, report: &Report) -> Result<(), Failure> {
     }
     if let Some(csv) = &plan.csv {
         output::line(&format!("Samples in {}", csv.display()))?;
+    }
+    if let Some(id) = id {
+        output::line(&format!("Kept as run {id}; all runs: joulebar history"))?;
     }
     output::line(&format!("Check it with: joulebar verify {path}"))?;
     output::line(&if report.simulated { format!("Simulated report in {path}") } else { format!("Report in {path}") })

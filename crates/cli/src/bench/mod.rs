@@ -1,16 +1,17 @@
 //! `joulebar bench`: from a command line to a report.
 //!
 //! Knows the order of things: everything that can be refused is refused before the first prompt, and whatever happens
-//! later, finished prompts end up in a report or in the file that `--resume` takes.
+//! later, finished prompts end up in a report or in the file that `--resume` takes, and in the history.
 
 mod demo;
 mod estimate;
 mod finish;
+mod keeping;
 mod plan;
 mod screen;
 mod server;
 mod start;
-mod table;
+pub mod table;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,13 +28,14 @@ use joulebar_core::session::runner::{Control, Session, SessionResult};
 use joulebar_core::session::setup::{self, NewSession};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use self::keeping::Kept;
 use self::plan::Plan;
 use self::screen::{Screen, Show};
 use self::server::Connected;
 use crate::args::BenchArguments;
 use crate::exit::{Code, Failure, even_unread};
 use crate::interrupts::{Interrupts, Wish};
-use crate::{output, sources};
+use crate::{output, preferences, sources};
 
 /// How long a server may take to unload what was loaded for the session.
 const RELEASE_LIMIT: Duration = Duration::from_secs(10);
@@ -43,12 +45,13 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// Runs a session and writes its report.
 pub async fn run(arguments: &BenchArguments) -> Result<Code, Failure> {
     let mut interrupts = Interrupts::listen()?;
-    let mut plan = Plan::read(arguments)?;
+    let user = preferences::read();
+    let mut plan = Plan::read(arguments, &user)?;
     if let Some(code) = finish::nothing_left(&mut plan)? {
         return Ok(code);
     }
     plan.check_outputs()?;
-    let mut connected = interrupts.or(server::connect(arguments, &plan)).await?;
+    let mut connected = interrupts.or(server::connect(arguments, &plan, &user)).await?;
     let result = with_model(&mut plan, &mut connected, &mut interrupts).await;
     connected.close(&mut interrupts).await;
     result
@@ -79,7 +82,7 @@ async fn measure(
         None => None,
     };
     let (session, aside) = interrupts.or(prepare(plan, connected, selected, resumed)).await?;
-    let partial = session.partial.path().to_owned();
+    let partial = session.keeper.partial.path().to_owned();
     let simulated = session.record.header.server.simulated || connected.power.is_simulated();
     even_unread(start::print(plan, &session.record, aside.as_deref(), connected))?;
     let (show, shown) = unbounded_channel();
@@ -98,13 +101,13 @@ async fn measure(
     Ok(code)
 }
 
-/// Starts the power source and the session's file; the second value is where an older file was moved to.
+/// Starts the power source and whatever keeps the session; the second value is where an older file was moved to.
 async fn prepare<'a>(
     plan: &Plan,
     connected: &'a Connected,
     selected: &SelectedModel,
     resumed: Option<SessionRecord>,
-) -> Result<(Session<'a, Source>, Option<PathBuf>), Failure> {
+) -> Result<(Session<'a, Source, Kept>, Option<PathBuf>), Failure> {
     let server = setup::describe_server(&connected.client, selected).await;
     tokio::time::sleep(SETTLE).await;
     let source = sources::open(&connected.power, plan.interval_ms, Pace::Recorded, connected.clock)
@@ -131,16 +134,17 @@ async fn prepare<'a>(
         first_sample: 2 * interval + Duration::from_secs(10),
         sample_grace: 2 * interval + Duration::from_secs(2),
     };
-    let session = Session { client: &connected.client, source, clock: connected.clock, record, lengths, partial };
+    let keeper = Kept { partial, history: keeping::begin(plan, &record) };
+    let session = Session { client: &connected.client, source, clock: connected.clock, record, lengths, keeper };
     Ok((session, aside))
 }
 
 /// Runs the session and listens to signals. `None` when the user would not wait for its end.
 async fn drive<S: PowerSource>(
-    session: Session<'_, S>,
+    session: Session<'_, S, Kept>,
     interrupts: &mut Interrupts,
     show: &UnboundedSender<Show>,
-) -> Option<SessionResult> {
+) -> Option<SessionResult<Kept>> {
     let (events, mut happened) = unbounded_channel();
     let (control, wishes) = unbounded_channel();
     let screen = show.clone();

@@ -8,16 +8,16 @@ use joulebar_core::files::resolve;
 use joulebar_core::session::partial::partial_path;
 use joulebar_core::session::record::{SessionRecord, Settings};
 use joulebar_core::session::setup::load_unfinished;
+use joulebar_core::settings::UserSettings;
 use joulebar_core::suite::Suite;
 
 use crate::args::{BenchArguments, SourceChoice};
 use crate::exit::{Code, Failure};
-use crate::places::{Named, cannot_write, check_distinct, check_writable};
+use crate::places::{Named, cannot_write, check_distinct, check_writable, obstacle};
 use crate::{output, suite};
 
 /// Where reports go unless they were told otherwise.
 const DEFAULT_OUTPUT: &str = "joulebar-report.json";
-const DEFAULT_PHASE_S: f64 = 10.0;
 const QUICK_PHASE_S: f64 = 2.0;
 /// A phase with fewer samples says little.
 const MIN_SAMPLES_PER_PHASE: f64 = 4.0;
@@ -43,56 +43,59 @@ pub struct Plan {
     pub model: Option<String>,
     /// Where power comes from; never `Auto` when a session is resumed.
     pub source: SourceChoice,
+    /// True when the run is to be kept in the history.
+    pub keep_history: bool,
     /// True for NDJSON on standard output.
     pub json: bool,
 }
 
 impl Plan {
-    /// Reads suite and unfinished session.
+    /// Reads suite and unfinished session. What the command line leaves open is as the user has set it.
     ///
     /// # Errors
     /// [`Code::BadInput`] for a file that can't be used, [`Code::Usage`] for flags that don't fit each other.
-    pub fn read(arguments: &BenchArguments) -> Result<Self, Failure> {
+    pub fn read(arguments: &BenchArguments, user: &UserSettings) -> Result<Self, Failure> {
         if arguments.demo && !matches!(arguments.source, SourceChoice::Auto | SourceChoice::Demo) {
             return Err(Failure::new(Code::Usage, "--demo simulates power, so it can't be taken from elsewhere")
                 .next("leave out --demo or --source"));
         }
         let plan = match &arguments.resume {
-            Some(file) => Self::resumed(arguments, file)?,
-            None => Self::new(arguments)?,
+            Some(file) => Self::resumed(arguments, user, file)?,
+            None => Self::new(arguments, user)?,
         };
         plan.check_distinct(arguments)?;
         plan.note_short_phases();
         Ok(plan)
     }
 
-    fn new(arguments: &BenchArguments) -> Result<Self, Failure> {
+    fn new(arguments: &BenchArguments, user: &UserSettings) -> Result<Self, Failure> {
         let (_, suite) = suite::read(arguments.suite.as_deref())?;
         let suite = if arguments.quick { quick(&suite)? } else { suite };
-        let phase_s = if arguments.quick { QUICK_PHASE_S } else { DEFAULT_PHASE_S };
+        let phase_s = |usual_s| if arguments.quick { QUICK_PHASE_S } else { usual_s };
         Ok(Self {
             output: arguments.output.clone().unwrap_or_else(|| DEFAULT_OUTPUT.into()),
             csv: arguments.csv.clone(),
             resumed_from: None,
             unfinished: None,
             settings: Settings {
-                baseline_s: arguments.baseline.unwrap_or(phase_s),
-                cooldown_s: arguments.cooldown.unwrap_or(phase_s),
+                baseline_s: arguments.baseline.unwrap_or(phase_s(user.baseline_s)),
+                cooldown_s: arguments.cooldown.unwrap_or(phase_s(user.cooldown_s)),
                 quick: arguments.quick,
-                nonce: !arguments.no_nonce,
+                nonce: arguments.nonce || (user.nonce && !arguments.no_nonce),
                 seed: arguments.seed.unwrap_or_else(new_seed),
                 temperature: 0.0,
                 counter_batch_s: None,
             },
             suite,
-            interval_ms: arguments.interval,
+            interval_ms: arguments.interval.unwrap_or(user.interval_ms),
             model: arguments.model.clone(),
             source: if arguments.demo { SourceChoice::Demo } else { arguments.source.clone() },
+            keep_history: keep_history(arguments, user),
             json: arguments.json,
         })
     }
 
-    fn resumed(arguments: &BenchArguments, file: &Path) -> Result<Self, Failure> {
+    fn resumed(arguments: &BenchArguments, user: &UserSettings, file: &Path) -> Result<Self, Failure> {
         let record = load_unfinished(file).map_err(|error| {
             Failure::of(Code::BadInput, &error)
                 .next("give the .partial.jsonl file of an interrupted session, or its report")
@@ -113,9 +116,10 @@ impl Plan {
             resumed_from: Some(file.to_owned()),
             settings: header.settings.clone(),
             suite: header.suite.clone(),
-            interval_ms: header.power_source.requested_interval_ms.unwrap_or(arguments.interval),
+            interval_ms: header.power_source.requested_interval_ms.or(arguments.interval).unwrap_or(user.interval_ms),
             model: Some(arguments.model.clone().unwrap_or_else(|| header.model.key.clone())),
             source,
+            keep_history: keep_history(arguments, user),
             json: arguments.json,
             unfinished: Some(record),
         })
@@ -175,6 +179,10 @@ impl Plan {
     }
 }
 
+fn keep_history(arguments: &BenchArguments, user: &UserSettings) -> bool {
+    arguments.history || (user.keep_history && !arguments.no_history)
+}
+
 /// The report that belongs to a session's file: `a.partial.jsonl` and `a.partial.1.jsonl` → `a.json`.
 fn report_of(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -205,17 +213,10 @@ fn new_seed() -> u64 {
     mixed >> 11
 }
 
-/// A report is moved into its place: that must be free, or a plain file.
+/// A report is moved into its place.
 fn check_replaceable(path: &Path, flag: &str) -> Result<(), Failure> {
-    let refused = |why: &str| {
-        Err(cannot_write(path).because_text(why).next(format!("give a file with {flag}, like {flag} report.json")))
-    };
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => refused("it is a folder"),
-        Ok(found) if !found.is_file() => refused("it is not a plain file"),
-        _ if path.file_name().is_none() => refused("it names no file"),
-        _ => Ok(()),
-    }
+    let Some(obstacle) = obstacle(path) else { return Ok(()) };
+    Err(cannot_write(path).because_text(obstacle).next(format!("give a file with {flag}, like {flag} report.json")))
 }
 
 /// Tries to make a file beside `path`.

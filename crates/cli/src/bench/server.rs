@@ -6,6 +6,7 @@ use joulebar_core::power::SourceDescription;
 use joulebar_core::sample::Origin;
 use joulebar_core::session::record::SessionRecord;
 use joulebar_core::session::setup;
+use joulebar_core::settings::UserSettings;
 
 use super::demo::DemoServer;
 use super::plan::Plan;
@@ -35,10 +36,11 @@ pub struct Connected {
 /// Connects to the server that was asked for, or to LM Studio, or starts the demo.
 ///
 /// Nothing simulated is used without being asked for, with one exception, which is said in the first line: no server
-/// was named, none answers where LM Studio would, and no source of power was named either.
-pub async fn connect(arguments: &BenchArguments, plan: &Plan) -> Result<Connected, Failure> {
+/// was named, on the command line or in the settings, none answers where LM Studio would, and no source of power was named
+/// either.
+pub async fn connect(arguments: &BenchArguments, plan: &Plan, user: &UserSettings) -> Result<Connected, Failure> {
     let stage = Stage::set()?;
-    let mut options = models::options(&arguments.server)?;
+    let mut options = models::options(&arguments.server, user)?;
     let old_server = plan.unfinished.as_ref().map(|record| &record.header.server);
     let named = arguments.server.url.is_some();
     if arguments.demo {
@@ -61,7 +63,7 @@ pub async fn connect(arguments: &BenchArguments, plan: &Plan) -> Result<Connecte
             let source_was_named = arguments.source != SourceChoice::Auto;
             Ok(Connected { client, clock, power, options, demo: None, source_was_named, _stage: stage })
         }
-        Err(LmError::NotRunning { .. }) if may_fall_back(arguments, plan) => {
+        Err(LmError::NotRunning { .. }) if may_fall_back(arguments, plan, user) => {
             let place = options.url.trim_start_matches("http://");
             announce(plan, &format!("No LM Studio on {place}: running the built-in demo. All figures are simulated."))?;
             demo(plan, stage, options).await
@@ -87,8 +89,9 @@ async fn named_demo(plan: &Plan, stage: Stage, options: ClientOptions) -> Result
     demo(plan, stage, options).await
 }
 
-fn may_fall_back(arguments: &BenchArguments, plan: &Plan) -> bool {
+fn may_fall_back(arguments: &BenchArguments, plan: &Plan, user: &UserSettings) -> bool {
     arguments.server.url.is_none()
+        && user.server_url.is_none()
         && arguments.model.is_none()
         && plan.unfinished.is_none()
         && matches!(plan.source, SourceChoice::Auto | SourceChoice::Demo)

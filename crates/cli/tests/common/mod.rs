@@ -69,6 +69,8 @@ impl Place {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("TMPDIR", self.path("tmp"))
+            .env("JOULEBAR_DATA", self.path("data"))
+            .env("JOULEBAR_CONFIG", self.path("config"))
             .env_remove("LM_API_TOKEN")
             .stdin(Stdio::null());
         command

@@ -10,7 +10,7 @@ use crate::session::record::{EndReason, PromptRun, SessionRecord};
 use crate::suite;
 
 /// Every contradiction in a record, in the order of the report.
-pub(super) fn contradictions(record: &SessionRecord) -> Vec<Difference> {
+pub(crate) fn contradictions(record: &SessionRecord) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut check = |pointer: String, is: Value, expected: Value| {
         if is != expected {

@@ -26,6 +26,7 @@ mod tests;
 mod verify;
 
 pub use checksum::checksum;
+pub(crate) use consistency::contradictions;
 pub use derive::{derive, prompt_report};
 pub use file::{ReportError, read_report, write_report};
 pub use verify::{Difference, VerifyError, record_of, verify};

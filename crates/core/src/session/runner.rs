@@ -8,8 +8,8 @@ use std::pin::Pin;
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::keeper::Keeper;
 use super::machine::{Action, Event, Lengths, Machine, Phase};
-use super::partial::PartialWriter;
 use super::record::{EndReason, Outcome, PhaseMarks, PromptRun, SessionRecord};
 use super::setup::pending;
 use crate::clock::{Clock, MonotonicTime};
@@ -22,7 +22,7 @@ use crate::sample_row::SampleRow;
 use crate::suite;
 
 /// A session that is ready to run.
-pub struct Session<'a, S> {
+pub struct Session<'a, S, K> {
     /// The server.
     pub client: &'a Client,
     /// The power, already flowing.
@@ -34,7 +34,7 @@ pub struct Session<'a, S> {
     /// Lengths of the phases.
     pub lengths: Lengths,
     /// Where finished prompts are kept.
-    pub partial: PartialWriter,
+    pub keeper: K,
 }
 
 /// A user's wish.
@@ -110,23 +110,23 @@ pub enum SessionFailure {
 
 /// A session that has run.
 #[derive(Debug)]
-pub struct SessionResult {
+pub struct SessionResult<K> {
     /// Everything that was recorded.
     pub record: SessionRecord,
-    /// The file that kept it; remove it once the report is safe.
-    pub partial: PartialWriter,
+    /// What kept it; a file of it is no longer needed once the report is safe.
+    pub keeper: K,
     /// What ended it early; `None` when it ran to its end or the user stopped it.
     pub failure: Option<SessionFailure>,
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Generation, GenerateError>> + Send + 'a>>;
 
-struct Runner<'a, S> {
+struct Runner<'a, S, K> {
     client: &'a Client,
     source: S,
     clock: Clock,
     record: SessionRecord,
-    partial: PartialWriter,
+    keeper: K,
     machine: Machine,
     events: UnboundedSender<SessionEvent>,
     generation_events: (UnboundedSender<GenerationEvent>, UnboundedReceiver<GenerationEvent>),
@@ -138,21 +138,21 @@ struct Runner<'a, S> {
     finished: Option<EndReason>,
 }
 
-impl<S: PowerSource> Session<'_, S> {
+impl<S: PowerSource, K: Keeper> Session<'_, S, K> {
     /// Runs all prompts that the record still lacks. Progress goes to `events`; nobody has to listen.
     /// The power source is stopped at the end; a running request is cancelled by closing its connection.
     pub async fn run(
         self,
         events: UnboundedSender<SessionEvent>,
         mut control: UnboundedReceiver<Control>,
-    ) -> SessionResult {
+    ) -> SessionResult<K> {
         let machine = Machine::new(self.lengths, pending(&self.record));
         let mut runner = Runner {
             client: self.client,
             source: self.source,
             clock: self.clock,
             record: self.record,
-            partial: self.partial,
+            keeper: self.keeper,
             machine,
             events,
             generation_events: unbounded_channel(),
@@ -168,7 +168,7 @@ impl<S: PowerSource> Session<'_, S> {
         let end_reason = runner.finished.unwrap_or(EndReason::Interrupted);
         runner.record.end = end_reason;
         runner.tell(SessionEvent::Finished { end_reason });
-        SessionResult { record: runner.record, partial: runner.partial, failure: runner.failure }
+        SessionResult { record: runner.record, keeper: runner.keeper, failure: runner.failure }
     }
 }
 
@@ -180,7 +180,7 @@ enum Happened {
     Time,
 }
 
-impl<S: PowerSource> Runner<'_, S> {
+impl<S: PowerSource, K: Keeper> Runner<'_, S, K> {
     async fn run(&mut self, control: &mut UnboundedReceiver<Control>) {
         self.feed(self.clock.now(), Event::Tick).await;
         let mut interrupts = 0_u32;
@@ -328,7 +328,7 @@ impl<S: PowerSource> Runner<'_, S> {
         };
         self.record.runs.push(run);
         let Some(run) = self.record.runs.last() else { return };
-        if let Err(error) = self.partial.append(&self.record, run) {
+        if let Err(error) = self.keeper.keep(&self.record) {
             self.tell(SessionEvent::PartialFailed { message: describe(&error) });
         }
         let report = Box::new(prompt_report(&self.record, run));
