@@ -10,4 +10,5 @@ esac
 "$scripts/llm_server.sh" --install
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
+export JOULEBAR_DATA=$directory/data JOULEBAR_CONFIG=$directory/config
 python3 "$scripts/e2e_real_server.py" --joulebar "${CARGO_TARGET_DIR:-$root/target}/debug/joulebar" --directory "$directory" "$@"

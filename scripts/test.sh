@@ -10,6 +10,8 @@ cd "$root"
 logs=${CARGO_TARGET_DIR:-$root/target}/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
+# no test may touch the user's own history and settings
+export JOULEBAR_DATA=$logs/data JOULEBAR_CONFIG=$logs/config
 passed=0 failed=0 skipped=0
 
 # add_counts STATUS LOG NAME: adds what scripts/count_tests.awk finds. A part that ends badly without a failed test
