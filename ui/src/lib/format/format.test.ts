@@ -54,12 +54,16 @@ describe("figures", () => {
     expect(f.interval(1000)).toBe(nb("1_s"));
     expect(f.interval(2500)).toBe(nb("2.5_s"));
   });
+  it("correlations", () => {
+    expect(f.correlation(-0.1365)).toBe("\u22120.14");
+    expect(f.correlation(1)).toBe("1.00");
+  });
   it("what is left is a guess", () => {
     expect(f.left(480)).toBe(nb("About 8_min left"));
     expect(f.left(42)).toBe(nb("About 40_s left"));
   });
   it("missing is a dash, and never a zero", () => {
-    for (const format of [f.power, f.energy, f.wattHours, f.perToken, f.rate, f.milliseconds, f.seconds, f.duration, f.share, f.count, f.bytes, f.interval, f.left, f.runTime]) {
+    for (const format of [f.power, f.energy, f.wattHours, f.perToken, f.rate, f.milliseconds, f.seconds, f.duration, f.share, f.count, f.bytes, f.interval, f.left, f.runTime, f.correlation]) {
       expect(format(null)).toBe("\u2014");
       expect(format(Number.NaN)).toBe("\u2014");
     }

@@ -181,3 +181,8 @@ export function timestamp(iso: string): string {
   if (!date) return DASH;
   return `${date.getDate()} ${MONTHS[date.getMonth()] ?? ""} ${date.getFullYear()}, ${clock(iso)}`;
 }
+
+/** A correlation, from −1 to 1: `−0.13`. */
+export function correlation(r: Known): string {
+  return known(r) ? fixed(r, 2) : DASH;
+}
