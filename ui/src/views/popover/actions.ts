@@ -43,6 +43,14 @@ export class Actions {
   load = (key: string): Promise<void> => this.#call(() => this.#backend.loadModel(key));
   close = (): Promise<void> => this.#call(() => this.#backend.hidePopover());
   show = (route: string): Promise<void> => this.#call(() => this.#backend.showWindow(route));
+  /** Tells the shell how high the content is, in whole CSS pixels. Keeps what an earlier command reported. */
+  resize = async (height: number): Promise<void> => {
+    try {
+      await this.#backend.resizePopover(height);
+    } catch (error) {
+      this.#report(failure(error));
+    }
+  };
   openRun = (id: number): Promise<void> => this.show(`run/${id}`);
 
   /** The preset is a setting: the next run, from wherever it is started, takes it. */
