@@ -17,7 +17,11 @@ export function helperCard(power: PowerState, facts: HelperView | null): HelperC
     case "starting":
       return { tone: "plain", title: "Starting", line: version || "Waiting for the first sample." };
     case "live":
-      return { tone: "good", title: facts?.simulated ? "Running, simulated" : "Running", line: version };
+      return {
+        tone: "good",
+        title: facts?.simulated ? "Running, simulated" : "Running",
+        line: join(version, simulator(facts)),
+      };
     case "held":
       return { tone: "good", title: "Running", line: join(version, `Last sample ${seconds(power.age_s)} ago.`) };
     case "stale":
@@ -50,6 +54,10 @@ function versionLine(facts: HelperView | null): string {
   return facts.version === null
     ? `Protocol ${facts.protocol}.`
     : `Version ${facts.version}, protocol ${facts.protocol}.`;
+}
+
+function simulator(facts: HelperView | null): string {
+  return facts?.simulated ? "It runs a simulator in place of powermetrics." : "";
 }
 
 function join(...parts: string[]): string {

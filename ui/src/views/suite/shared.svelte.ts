@@ -3,10 +3,22 @@
 import { backend, type Backend } from "../../lib/backend";
 import { SuiteEditor } from "./editor.svelte";
 
-let shared: { of: Backend; editor: SuiteEditor } | null = null;
+interface Shared {
+  of: Backend;
+  editor: SuiteEditor;
+  end: () => void;
+}
+let shared: Shared | null = null;
 
 /** The editor of the page's backend. */
 export function suiteEditor(): SuiteEditor {
-  if (shared?.of !== backend) shared = { of: backend, editor: new SuiteEditor(backend) };
-  return shared.editor;
+  if (shared?.of === backend) return shared.editor;
+  shared?.end();
+  let editor!: SuiteEditor;
+  // What is made within a component ends with it; the editor must not.
+  const end = $effect.root(() => {
+    editor = new SuiteEditor(backend);
+  });
+  shared = { of: backend, editor, end };
+  return editor;
 }
