@@ -73,8 +73,9 @@ function paintSamples(ctx: CanvasRenderingContext2D, view: View, columns: PowerC
     const start = columns.start[i] ?? 0;
     const gap = i > first && gapBefore(columns, i);
     // what is less than a gap is closed, so that no hairline of rounding is seen
-    const from = Math.max(view.left, gap || Number.isNaN(before) ? x(view, start) : before);
-    const to = Math.min(right, x(view, start + (columns.span[i] ?? 0)));
+    const from = Math.max(view.left, gap || Number.isNaN(before) ? Math.round(x(view, start)) : before);
+    // whole pixels: two areas that share a fraction of one leave a seam
+    const to = Math.min(right, Math.round(x(view, start + (columns.span[i] ?? 0))));
     if (gap) levels.clear();
     before = to;
     if (to <= from) continue;
@@ -82,6 +83,8 @@ function paintSamples(ctx: CanvasRenderingContext2D, view: View, columns: PowerC
     for (const part of stack((rail) => columns[rail][i] ?? Number.NaN)) {
       ctx.fillStyle = theme(`--rail-${part.rail}-fill`);
       ctx.fillRect(from, y(view, part.to), to - from, y(view, part.from) - y(view, part.to));
+      // a rail that draws nothing has no edge, or it would paint over the one below
+      if (part.to === part.from) continue;
       edge(part.rail, true, from, to, y(view, part.to));
       seen.add(part.rail);
     }
@@ -156,6 +159,7 @@ export function hatch(ctx: CanvasRenderingContext2D, view: View, from: number, t
   ctx.rect(left, view.up, right - left, view.height);
   ctx.clip();
   ctx.strokeStyle = theme("--line-strong");
+  ctx.globalAlpha = 0.55;
   ctx.lineWidth = view.scale;
   ctx.beginPath();
   const distance = 7 * view.scale;
@@ -164,6 +168,24 @@ export function hatch(ctx: CanvasRenderingContext2D, view: View, from: number, t
     ctx.lineTo(at + view.height, view.up);
   }
   ctx.stroke();
+  ctx.restore();
+}
+
+/** The labels of a live chart: watts flush right beside the plot, the ends of the minute flush with its sides. */
+export function paintLabels(ctx: CanvasRenderingContext2D, view: View, watts: readonly string[], times: readonly string[], theme: Theme): void {
+  ctx.save();
+  ctx.fillStyle = theme("--line-strong");
+  ctx.fillRect(view.left, view.up + view.height, view.width, view.scale);
+  ctx.fillStyle = theme("--text-3");
+  ctx.font = `${10 * view.scale}px ${theme("--font-text")}`;
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "right";
+  watts.forEach((text, i) => ctx.fillText(text, ctx.canvas.width, view.up + view.height * (1 - i / (watts.length - 1))));
+  ctx.textBaseline = "alphabetic";
+  times.forEach((text, i) => {
+    ctx.textAlign = i === 0 ? "left" : i === times.length - 1 ? "right" : "center";
+    ctx.fillText(text, view.left + (view.width * i) / (times.length - 1), view.up + view.height + 13 * view.scale);
+  });
   ctx.restore();
 }
 

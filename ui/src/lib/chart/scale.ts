@@ -1,14 +1,14 @@
 // The power axis: from 0, in steps of 1, 2 or 5, with three to five lines.
 
-/** Marks of an axis that holds `highest` (milliwatts); the last mark is its end. */
-export function marks(highest: number): number[] {
+/** Marks of an axis that holds `highest` (milliwatts), in at most `most` steps; the last mark is its end. */
+export function marks(highest: number, most = 4): number[] {
   const top = Number.isFinite(highest) && highest > 0 ? highest : 1000;
-  const raw = top / 3;
+  const raw = top / (most - 1);
   const power = 10 ** Math.floor(Math.log10(raw));
   for (const factor of [1, 2, 5, 10, 20]) {
     const step = factor * power;
     const lines = Math.ceil(top / step);
-    if (lines <= 4) return Array.from({ length: Math.max(2, lines) + 1 }, (_, i) => i * step);
+    if (lines <= most) return Array.from({ length: Math.max(2, lines) + 1 }, (_, i) => i * step);
   }
   return [0, top];
 }

@@ -71,7 +71,7 @@ export class Actions {
       case "helper_settings":
         return this.show("settings/helper");
       case "server_settings":
-        return this.show("settings/lmstudio");
+        return this.show("settings/lm-studio");
     }
   };
 

@@ -5,26 +5,28 @@ import { sentence } from "./problems";
 /** How many notes are shown before they are counted. */
 const NOTES_SHOWN = 3;
 
-const ENDS: Record<EndReason, string> = {
-  completed: "Finished",
-  interrupted: "Stopped",
-  power_lost: "Power readings ended",
-  server_lost: "LM Studio stopped answering",
-  no_samples: "No power samples",
+/** Why a run ended before its last prompt, where nothing closer is known. A stop by the user needs no reason. */
+const REASONS: Record<EndReason, string | null> = {
+  completed: null,
+  interrupted: null,
+  power_lost: "Power readings ended.",
+  server_lost: "The server stopped answering.",
+  no_samples: "No power sample came.",
 };
-
-/** One or two words for how the run ended. */
-export function endTitle(reason: EndReason): string {
-  return ENDS[reason];
-}
 
 /** For a run that did not reach its end: how far it came and what that means for its figure. */
 export function endText(result: Finished): string | null {
   if (result.end_reason === "completed") return result.message === null ? null : sentence(result.message);
   const came = `Stopped after ${result.done} of ${result.planned} prompts.`;
-  const why = result.message === null ? "" : `${sentence(result.message)} `;
+  const reason = result.message === null ? REASONS[result.end_reason] : sentence(result.message);
+  const why = reason === null ? "" : `${reason} `;
   const kept = result.net_energy_per_token_j === null ? " Samples are kept, no figure is given." : " Samples are kept.";
   return `${why}${came}${kept}`;
+}
+
+/** Why there is no figure, with the reason as the report gives it. */
+export function noFigure(reason: string | null): string {
+  return reason === null ? "No figure." : `No figure: ${reason.trim().replace(/[^.!?]$/, "$&.")}`;
 }
 
 /** The notes under the figures, at most three, and how many are left out. */

@@ -28,7 +28,7 @@ describe("problems", () => {
         server: { state: "not_running", url: "http://localhost:1234" },
       }),
     );
-    expect(found.map((problem) => problem.title)).toEqual(["The helper isn’t installed", "LM Studio isn’t running"]);
+    expect(found.map((problem) => problem.title)).toEqual(["Power can’t be read", "LM Studio isn’t running"]);
   });
   it("are not made of a source that is only starting or held", () => {
     expect(powerProblem({ state: "starting" })).toBeNull();

@@ -31,7 +31,7 @@ const CHECK: ProblemButton = { label: "Try Again", action: "check_server" };
 const TOKEN: ProblemButton = { label: "Open Settings", action: "server_settings" };
 
 const TITLES: Record<PowerProblem, string> = {
-  helper_missing: "The helper isn’t installed",
+  helper_missing: "Power can’t be read",
   not_permitted: "Allow the helper to read power",
   protocol_mismatch: "The helper and the app don’t match",
   unavailable: "No power readings",
