@@ -43,6 +43,7 @@ const calls = {
 
 beforeEach(async () => {
   vi.clearAllMocks();
+  localStorage.clear();
   entries = [
     { suite: builtin, builtin: true, tokens: tokens(builtin) },
     {

@@ -4,6 +4,7 @@ import { SvelteMap } from "svelte/reactivity";
 import type { Backend } from "../../lib/backend";
 import type { Suite, SuiteEntry } from "../../lib/backend/bindings";
 import { checkSuite, freeId, freeName, parseMaxTokens, type DraftPrompt, type DraftSuite } from "./check";
+import { keep, kept, type Store } from "./kept";
 
 export type Category = DraftPrompt["category"];
 export const CATEGORIES: readonly { id: Category; title: string; letter: string }[] = [
@@ -61,9 +62,11 @@ export class SuiteEditor {
   /** Estimates by text of the prompt. */
   readonly #tokens = new SvelteMap<string, number>();
   readonly #backend: SuiteBackend;
+  readonly #store: Store;
 
-  constructor(backend: SuiteBackend) {
+  constructor(backend: SuiteBackend, store: Store) {
     this.#backend = backend;
+    this.#store = store;
   }
 
   entry = $derived(this.entries?.find((entry) => entry.suite.name === this.openName) ?? null);
@@ -85,7 +88,7 @@ export class SuiteEditor {
     });
   });
 
-  /** Reads the suites; keeps a draft with changes, opens `prefer` or the built-in one otherwise. */
+  /** Reads the suites; goes on with a draft that has changes, opens `prefer` or the built-in one otherwise. */
   async load(prefer: string | null): Promise<void> {
     this.entries = await this.#backend.listSuites();
     this.#learn(this.entries);
@@ -94,6 +97,13 @@ export class SuiteEditor {
     const entry =
       this.entries.find((candidate) => candidate.suite.name === name) ?? this.entries.find(({ builtin }) => builtin);
     if (entry) this.open(entry);
+    this.#goOn(this.entries);
+  }
+
+  /** Keeps what is unsaved for the next window; to be called when the draft changed. */
+  keep(): void {
+    if (this.draft === null) return;
+    keep(this.#store, this.dirty ? { openName: this.openName, draft: $state.snapshot(this.draft) } : null);
   }
 
   open(entry: SuiteEntry): void {
@@ -177,6 +187,17 @@ export class SuiteEditor {
   async estimate(text: string): Promise<void> {
     if (this.#tokens.has(text) || text === "") return;
     this.#tokens.set(text, await this.#backend.estimateTokens(text));
+  }
+
+  /** Takes up a draft that an earlier window left, if what it changes is still there. */
+  #goOn(entries: readonly SuiteEntry[]): void {
+    const left = kept(this.#store);
+    if (!left) return;
+    if (left.openName === null) return this.#fresh(left.draft);
+    const entry = entries.find(({ suite, builtin }) => suite.name === left.openName && !builtin);
+    if (!entry) return this.#fresh({ ...left.draft, name: freeName(left.draft.name, this.#names()) });
+    this.open(entry);
+    this.draft = left.draft;
   }
 
   #insert(prompt: DraftPrompt): void {

@@ -27,11 +27,18 @@ class Fake implements SuiteBackend {
   estimateTokens = async (text: string) => text.length;
 }
 
+const store = new Map<string, string>();
+const storage = {
+  getItem: (key: string) => store.get(key) ?? null,
+  setItem: (key: string, value: string) => void store.set(key, value),
+  removeItem: (key: string) => void store.delete(key),
+};
 let fake: Fake;
 let editor: SuiteEditor;
 beforeEach(async () => {
   fake = new Fake();
-  editor = new SuiteEditor(fake);
+  store.clear();
+  editor = new SuiteEditor(fake, storage);
   await editor.load(null);
 });
 
@@ -100,6 +107,34 @@ describe("suite editor", () => {
     open("Mine");
     await editor.remove();
     expect([editor.openName, fake.entries.length]).toEqual(["standard", 1]);
+  });
+  it("goes on with what an earlier window left unsaved", async () => {
+    open("Mine");
+    if (editor.draft?.prompts[0]) editor.draft.prompts[0].title = "Half done";
+    editor.keep();
+    const next = new SuiteEditor(fake, storage);
+    await next.load(null);
+    expect([next.openName, next.dirty, next.draft?.prompts[0]?.title]).toEqual(["Mine", true, "Half done"]);
+    next.revert();
+    next.keep();
+    expect(store.size, "nothing is kept once nothing is unsaved").toBe(0);
+  });
+  it("keeps the draft of a suite that is gone as a new one", async () => {
+    open("Mine");
+    editor.addPrompt();
+    editor.keep();
+    await fake.deleteSuite("Mine");
+    const next = new SuiteEditor(fake, storage);
+    await next.load(null);
+    expect([next.openName, next.draft?.name, next.dirty]).toEqual([null, "Mine", true]);
+  });
+  it("ignores a kept draft that is not of its form", async () => {
+    for (const wrong of ["", "{", "3", '{"openName":null,"draft":{"name":"x","description":"","prompts":[{}]}}']) {
+      store.set("joulebar.suite-draft", wrong);
+      const next = new SuiteEditor(fake, storage);
+      await next.load(null);
+      expect([next.openName, next.dirty]).toEqual(["standard", false]);
+    }
   });
   it("drops a suite that was never saved", () => {
     editor.create();

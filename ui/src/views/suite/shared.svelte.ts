@@ -17,7 +17,8 @@ export function suiteEditor(): SuiteEditor {
   let editor!: SuiteEditor;
   // What is made within a component ends with it; the editor must not.
   const end = $effect.root(() => {
-    editor = new SuiteEditor(backend);
+    editor = new SuiteEditor(backend, localStorage);
+    $effect(() => editor.keep());
   });
   shared = { of: backend, editor, end };
   return editor;
