@@ -101,7 +101,7 @@ function runAt(state: string, now: number): RunStatus {
   if (state === "interrupted")
     return {
       status: "finished",
-      result: { ...finishedOf(full, 15, full.benchmark_id), done: 4, end_reason: "server_lost", net_energy_per_token_j: null, null_reason: "not all prompts have a whole answer", message: "The server stopped answering." },
+      result: { ...finishedOf(full, 15, full.benchmark_id), done: 4, end_reason: "server_lost", net_energy_per_token_j: null, null_reason: "not all prompts have a whole answer", message: "The server stopped answering. Stopped after 4 of 9 prompts." },
     };
   if (state === "failed") return { status: "failed", code: "disk_full", message: "Couldn’t save the run. The disk is full." };
   return { status: "idle" };

@@ -1,4 +1,4 @@
-import { render, screen, within } from "@testing-library/svelte";
+import { cleanup, render, screen, within } from "@testing-library/svelte";
 import { fireEvent } from "@testing-library/dom";
 import { tick } from "svelte";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -77,6 +77,11 @@ describe("while nothing runs", () => {
     expect((await screen.findByRole("alert")).textContent).toBe("The model is gone.");
   });
 
+  it("says beforehand when a run would not be kept", async () => {
+    await show({ history: { count: 3, writable: false, notice: "The history can only be read. New runs are not kept." } });
+    expect(text()).toContain("New runs are not kept.");
+  });
+
   it("marks what is simulated", async () => {
     await show({ simulated: true });
     expect(screen.getByText("Simulated")).toBeInTheDocument();
@@ -137,6 +142,7 @@ describe("a problem has the button that fixes it", () => {
     await show({ ...off, server: { state: "no_model", url, models: [model({ loaded: false })] } });
     await press("Choose Model…");
     const list = screen.getByRole("list", { name: "Models" });
+    expect(document.activeElement).toBe(within(list).getByRole("button", { name: /Qwen3 8B/ }));
     await fireEvent.click(within(list).getByRole("button", { name: /Qwen3 8B/ }));
     expect(backend.loadModel).toHaveBeenCalledWith("qwen3-8b");
   });
@@ -184,6 +190,7 @@ describe("a run", () => {
     live.snapshot = snapshot({ run: { status: "finished", result: finished() } });
     await tick();
     expect(screen.getByText("Benchmark finished, 0.581 joules per token, net.")).toBeInTheDocument();
+    expect(document.activeElement).toBe(screen.getByRole("button", { name: "Export JSON…" }));
   });
 });
 
@@ -218,7 +225,7 @@ describe("a result", () => {
       run: { status: "finished", result: finished({ end_reason: "server_lost", done: 4, net_energy_per_token_j: null }) },
       unfinished: { run_id: 7, started_at: "2026-11-24T14:51:00Z", model: "Qwen3 8B", done: 4, planned: 9, simulated: false },
     });
-    expect(text()).toContain("The server stopped answering. Stopped after 4 of 9 prompts.");
+    expect(text()).toContain("Stopped after 4 of 9 prompts. Samples are kept, no figure is given.");
     await press("Resume");
     expect(backend.resumeRun).toHaveBeenCalledWith(7);
   });
@@ -228,6 +235,9 @@ describe("a result", () => {
     expect(text()).toContain("This run isn’t in the history");
   });
   it("of a run that failed is its message, with Run Benchmark below", async () => {
+    await show({ run: { status: "failed", code: "not_running", message: "Stopped before a prompt was finished." } });
+    expect(screen.getByRole("heading", { name: "Stopped" })).toBeInTheDocument();
+    cleanup();
     await show({ run: { status: "failed", code: "disk_full", message: "The disk is full." } });
     expect(text()).toContain("The disk is full.");
     await press("Dismiss");

@@ -72,9 +72,9 @@ describe("the words of an outcome", () => {
     const result = finished({ end_reason: "interrupted", done: 4, net_energy_per_token_j: null });
     expect(endText(result)).toBe("Stopped after 4 of 9 prompts. Samples are kept, no figure is given.");
   });
-  it("say why first when there is a why", () => {
-    const result = finished({ end_reason: "server_lost", done: 2, message: "the server closed the connection" });
-    expect(endText(result)).toBe("The server closed the connection. Stopped after 2 of 9 prompts. Samples are kept.");
+  it("are the run's own where it has some", () => {
+    const message = "The server stopped answering. Stopped after 2 of 9 prompts.";
+    expect(endText(finished({ end_reason: "server_lost", done: 2, message }))).toBe(message);
   });
   it("say nothing more of a run that reached its end", () => expect(endText(finished())).toBeNull());
 });
