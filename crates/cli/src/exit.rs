@@ -1,5 +1,7 @@
 //! How the program ends: an exit code, and for a failure what happened, why, and what to type next.
 
+use joulebar_core::demo::DemoError;
+use joulebar_core::programs::MissingProgram;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -140,6 +142,26 @@ impl std::fmt::Display for Failure {
             write!(f, "\n {} {step}", if position == 0 { "next:" } else { "  or:" })?;
         }
         Ok(())
+    }
+}
+
+impl From<MissingProgram> for Failure {
+    fn from(error: MissingProgram) -> Self {
+        let failure = Self::new(Code::Unavailable, error.to_string());
+        let Some(place) = error.place else { return failure };
+        failure
+            .because_text(format!("it should lie beside joulebar, in {}", place.display()))
+            .next("install Joulebar again, or build all its programs with scripts/build.sh")
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Missing(missing) => missing.into(),
+            DemoError::Start(_) => Self::of(Code::Unavailable, &error),
+            DemoError::Folder(_) => Self::of(Code::CannotWrite, &error).next("set TMPDIR"),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use joulebar_core::clock::{Clock, MonotonicTime};
+use joulebar_core::demo::Stage;
 use joulebar_core::files::{NewFile, resolve};
 use joulebar_core::power::replay::Pace;
 use joulebar_core::power::summary::SummaryBuilder;
@@ -18,7 +19,6 @@ use crate::exit::{Code, Failure};
 use crate::interrupts::Interrupts;
 use crate::places::{Named, cannot_write, check_distinct, check_writable};
 use crate::sources::{self, Power};
-use crate::stage::Stage;
 use crate::{format, output, preferences, table};
 
 /// Samples that a live source gives unless it was told otherwise.

@@ -1,60 +1,21 @@
 //! Opens the power source that was asked for, and says what to do when there is none.
 
-use std::path::{Path, PathBuf};
-
 use joulebar_core::clock::Clock;
-use joulebar_core::power::demo::{DemoOptions, DemoSource};
-use joulebar_core::power::helper::{HelperOptions, HelperSource};
-use joulebar_core::power::replay::{Pace, ReplaySource};
+use joulebar_core::power::open::OpenError;
+pub use joulebar_core::power::open::Power;
+use joulebar_core::power::replay::Pace;
 use joulebar_core::power::source::Source;
 use joulebar_core::power::{PowerError, PowerSource};
-use joulebar_wire::IntervalMs;
 
 use crate::exit::{Code, Failure};
-use crate::siblings::Sibling;
-
-/// A source that can be opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Power {
-    /// powermetrics through the helper.
-    Helper,
-    /// A recording; `-` is standard input.
-    Replay(PathBuf),
-    /// The simulator.
-    Demo {
-        /// File that says what the simulated Mac is doing.
-        activity: PathBuf,
-        /// True when the session writes it, false when the simulated server does.
-        marks_are_activity: bool,
-        /// Seed of the simulated noise.
-        seed: u64,
-    },
-}
 
 /// Opens a source that samples every `interval_ms`; a recording keeps its own interval.
 pub async fn open(power: &Power, interval_ms: u32, pace: Pace, clock: Clock) -> Result<Source, Failure> {
-    let interval = IntervalMs::new(interval_ms).map_err(|error| Failure::of(Code::Usage, &error))?;
-    let options = HelperOptions::every(interval);
-    let opened = match power {
-        Power::Helper => HelperSource::spawn(&Sibling::Helper.find()?, &options, clock).await.map(Source::Helper),
-        Power::Replay(file) if file == Path::new("-") => {
-            Ok(Source::Replay(ReplaySource::new(std::io::stdin(), pace, clock)))
-        }
-        Power::Replay(file) => ReplaySource::open(file, pace, clock).map(Source::Replay),
-        Power::Demo { activity, marks_are_activity, seed } => {
-            let options = DemoOptions {
-                helper: Sibling::SimulatedHelper.find()?,
-                simulator: Sibling::Simulator.find()?,
-                activity: activity.clone(),
-                marks_are_activity: *marks_are_activity,
-                seed: Some(*seed),
-                simulator_options: Vec::new(),
-                helper_options: options,
-            };
-            DemoSource::start(&options, clock).await.map(Source::Demo)
-        }
-    };
-    opened.map_err(|error| failure(&error))
+    power.open(interval_ms, pace, clock).await.map_err(|error| match error {
+        OpenError::Missing(missing) => missing.into(),
+        OpenError::Interval(_) => Failure::of(Code::Usage, &error),
+        OpenError::Power(error) => failure(&error),
+    })
 }
 
 /// Opens and closes a source, to learn before anything is loaded or run whether it can be had.

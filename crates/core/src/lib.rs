@@ -8,12 +8,14 @@
 //! joules from that record; [`report`] writes and verifies it; [`store`] keeps records for later.
 
 pub mod clock;
+pub mod demo;
 pub mod energy;
 pub mod environment;
 pub mod files;
 pub mod folders;
 pub mod lmstudio;
 pub mod power;
+pub mod programs;
 pub mod report;
 pub mod sample;
 pub mod sample_row;

@@ -3,8 +3,6 @@
 //! Knows the order of things: everything that can be refused is refused before the first prompt, and whatever happens
 //! later, finished prompts end up in a report or in the file that `--resume` takes, and in the history.
 
-mod demo;
-mod estimate;
 mod finish;
 mod keeping;
 mod plan;

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use joulebar_core::clock::MonotonicTime;
 use joulebar_core::report::PromptReport;
 use joulebar_core::sample::PowerSample;
+use joulebar_core::session::estimate::Estimate;
 use joulebar_core::session::machine::Phase;
 use joulebar_core::session::record::SessionRecord;
 use joulebar_core::session::runner::SessionEvent;
@@ -15,7 +16,6 @@ use joulebar_core::session::setup::pending;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::estimate::Estimate;
 use super::table::is_server_clock;
 use crate::exit::Failure;
 use crate::{format, output};

@@ -1,20 +1,18 @@
 //! Which server answers and which power goes with it.
 
 use joulebar_core::clock::Clock;
+use joulebar_core::demo::{DemoServer, Stage};
 use joulebar_core::lmstudio::{Client, ClientOptions, LmError, SelectedModel};
-use joulebar_core::power::SourceDescription;
 use joulebar_core::sample::Origin;
 use joulebar_core::session::record::SessionRecord;
 use joulebar_core::session::setup;
 use joulebar_core::settings::UserSettings;
 
-use super::demo::DemoServer;
 use super::plan::Plan;
 use crate::args::{BenchArguments, SourceChoice};
 use crate::exit::{Code, Failure, even_unread};
 use crate::interrupts::Interrupts;
 use crate::sources::Power;
-use crate::stage::Stage;
 use crate::{format, models, output, sources};
 
 /// The server of a run, and the power that goes with it.
@@ -188,29 +186,6 @@ impl Connected {
         }
         if let Some(server) = self.demo {
             server.stop().await;
-        }
-    }
-}
-
-impl Power {
-    /// True for the simulator.
-    pub fn is_simulated(&self) -> bool {
-        matches!(self, Self::Demo { .. })
-    }
-
-    /// The description of this source before it is opened, as far as it matters for going on with a session.
-    fn preview(&self) -> SourceDescription {
-        let (name, origin) = match self {
-            Self::Helper => ("helper", Origin::Powermetrics),
-            Self::Replay(_) => ("replay", Origin::Replay),
-            Self::Demo { .. } => ("demo", Origin::Simulator),
-        };
-        SourceDescription {
-            name: name.to_owned(),
-            origin,
-            requested_interval_ms: None,
-            samplers: Vec::new(),
-            helper_version: None,
         }
     }
 }

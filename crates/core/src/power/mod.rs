@@ -5,6 +5,7 @@ pub mod capture;
 pub mod decoded;
 pub mod demo;
 pub mod helper;
+pub mod open;
 pub mod powermetrics;
 pub mod replay;
 pub mod row;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::exit::{Code, Failure};
-use crate::siblings::Sibling;
+use super::DemoError;
+use crate::programs::Program;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -26,10 +26,10 @@ impl DemoServer {
     /// Starts the server and waits until it is ready.
     ///
     /// # Errors
-    /// [`Code::Unavailable`] when the simulator is missing or does not start.
-    pub async fn start(activity: &Path) -> Result<Self, Failure> {
-        let program = Sibling::Simulator.find()?;
-        let failed = || Failure::new(Code::Unavailable, "the demo's server did not start");
+    /// [`DemoError`] when the simulator is missing or does not start in time.
+    pub async fn start(activity: &Path) -> Result<Self, DemoError> {
+        let program = Program::Simulator.find()?;
+        let because = |text: &str| DemoError::Start(std::io::Error::other(text));
         let mut child = Command::new(&program)
             .args(["lmstudio", "--port", "0", "--exit-with-stdin", "--activity"])
             .arg(activity)
@@ -39,19 +39,20 @@ impl DemoServer {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| failed().because(&error))?;
-        let mut stdout = BufReader::new(child.stdout.take().ok_or_else(failed)?);
+            .map_err(DemoError::Start)?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or_else(|| because("it has no output"))?);
         let mut line = String::new();
         match tokio::time::timeout(START_LIMIT, stdout.read_line(&mut line)).await {
-            Err(_) => return Err(failed().because_text("it was not ready in time")),
-            Ok(Err(error)) => return Err(failed().because(&error)),
+            Err(_) => return Err(because("it was not ready in time")),
+            Ok(Err(error)) => return Err(DemoError::Start(error)),
             Ok(Ok(_)) => {}
         }
-        let url = line.trim().strip_prefix("READY ").ok_or_else(|| failed().because_text("it ended at once"))?;
+        let url = line.trim().strip_prefix("READY ").ok_or_else(|| because("it ended at once"))?;
         Ok(Self { child, url: url.to_owned(), _stdout: stdout })
     }
 
     /// Its address.
+    #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::exit::{Code, Failure};
+use super::DemoError;
 
 /// In front of the number of the process that the folder belongs to.
 const PREFIX: &str = "joulebar-demo-";
@@ -20,18 +20,17 @@ impl Stage {
     /// Makes the folder, and takes away those of demos that were killed.
     ///
     /// # Errors
-    /// [`Code::CannotWrite`].
-    pub fn set() -> Result<Self, Failure> {
+    /// [`DemoError::Folder`].
+    pub fn set() -> Result<Self, DemoError> {
         let place = std::env::temp_dir();
         sweep(&place);
         let prefix = format!("{PREFIX}{}-", std::process::id());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&place).map_err(|error| {
-            Failure::new(Code::CannotWrite, "no temporary folder can be made").because(&error).next("set TMPDIR")
-        })?;
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&place).map_err(DemoError::Folder)?;
         Ok(Self { folder })
     }
 
     /// The file that says what the simulated Mac is doing.
+    #[must_use]
     pub fn activity(&self) -> PathBuf {
         self.folder.path().join("activity.ndjson")
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use joulebar_core::suite::Suite;
+use crate::suite::Suite;
 
 /// Guesses from the prompts that are finished: an answer takes as long for each token of its limit as theirs did.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub struct Estimate {
 
 impl Estimate {
     /// Before the first prompt. `pending` are indices into the suite.
+    #[must_use]
     pub fn new(suite: &Suite, pending: &[usize], phases: Duration) -> Self {
         let limit = |index: &usize| suite.prompts.get(*index).map_or(0, |prompt| prompt.max_tokens);
         Self { phases, pending: pending.iter().map(limit).collect(), inference_s: 0.0, tokens: 0.0 }
@@ -33,6 +34,7 @@ impl Estimate {
     }
 
     /// Time that is left when the running prompt began `elapsed` ago; `None` before anything is known.
+    #[must_use]
     pub fn left(&self, elapsed: Duration) -> Option<Duration> {
         if self.tokens <= 0.0 {
             return None;
