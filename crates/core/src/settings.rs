@@ -29,8 +29,16 @@ pub const INTERVAL_MS: RangeInclusive<u32> = 100..=60_000;
 /// Lengths that baseline and cooldown may have, in seconds.
 pub const PHASE_S: RangeInclusive<f64> = 0.0..=3_600.0;
 
+/// Times that the menu bar's watts can be a mean of, in seconds.
+pub const SMOOTHING_S: [u32; 2] = [1, 5];
+/// Prices and factors for a kilowatt hour.
+pub const AMOUNT: RangeInclusive<f64> = 0.0..=1e6;
+const MAX_NAME: usize = 100;
+const MAX_CURRENCY: usize = 8;
+
 /// What the user has set. A missing key has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct UserSettings {
     /// Address of the model server; `None` is LM Studio's own.
     pub server_url: Option<String>,
@@ -46,6 +54,56 @@ pub struct UserSettings {
     pub nonce: bool,
     /// True when runs are kept in the history.
     pub keep_history: bool,
+    /// Name of the suite to run; `None` is the built-in one.
+    pub suite: Option<String>,
+    /// What Run Benchmark runs.
+    pub preset: Preset,
+    /// What stands in the menu bar.
+    pub menu_bar: MenuBarText,
+    /// Time that the menu bar's watts are a mean of, in seconds, within [`SMOOTHING_S`].
+    pub smoothing_s: u32,
+    /// True when power below 1 W is shown in milliwatts.
+    pub milliwatts_below_1w: bool,
+    /// True when the app is to start with the user's session.
+    pub launch_at_login: bool,
+    /// True when the app opens its window when it starts.
+    pub open_window_at_start: bool,
+    /// True when the end of a run is notified.
+    pub notify_when_finished: bool,
+    /// True when the first page has been seen.
+    pub welcomed: bool,
+    /// Price of a kilowatt hour, within [`AMOUNT`]; `None` shows no cost.
+    pub price_per_kwh: Option<f64>,
+    /// Currency of the price, a code or a sign of at most 8 letters.
+    pub currency: String,
+    /// Grams of carbon dioxide for a kilowatt hour, within [`AMOUNT`]; `None` shows none.
+    pub co2_g_per_kwh: Option<f64>,
+}
+
+/// What a run asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// The short prompts of the suite, phases of 2 s.
+    Quick,
+    /// The whole suite once.
+    #[default]
+    Full,
+}
+
+/// What stands beside the icon in the menu bar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum MenuBarText {
+    /// Watts.
+    #[default]
+    Watts,
+    /// Watts and a bar from 0 to the highest power seen.
+    WattsAndBar,
+    /// Nothing.
+    Icon,
 }
 
 impl Default for UserSettings {
@@ -58,12 +116,25 @@ impl Default for UserSettings {
             cooldown_s: 10.0,
             nonce: true,
             keep_history: true,
+            suite: None,
+            preset: Preset::Full,
+            menu_bar: MenuBarText::Watts,
+            smoothing_s: 1,
+            milliwatts_below_1w: true,
+            launch_at_login: false,
+            open_window_at_start: false,
+            notify_when_finished: true,
+            welcomed: false,
+            price_per_kwh: None,
+            currency: "EUR".to_owned(),
+            co2_g_per_kwh: None,
         }
     }
 }
 
 /// A value of the file that was not taken; its text says which, what is allowed, and what holds instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct WrongSetting {
     /// The key, `measurement.interval_ms`.
     pub key: &'static str,
@@ -173,6 +244,29 @@ enum Kind {
     IntervalMs(fn(&mut UserSettings) -> &mut u32),
     Seconds(fn(&mut UserSettings) -> &mut f64),
     Switch(fn(&mut UserSettings) -> &mut bool),
+    Name(fn(&mut UserSettings) -> &mut Option<String>),
+    Currency(fn(&mut UserSettings) -> &mut String),
+    Amount(fn(&mut UserSettings) -> &mut Option<f64>),
+    Smoothing(fn(&mut UserSettings) -> &mut u32),
+    Preset(fn(&mut UserSettings) -> &mut Preset),
+    MenuBar(fn(&mut UserSettings) -> &mut MenuBarText),
+}
+
+/// The words of a choice, as the file has them.
+const PRESETS: [(&str, Preset); 2] = [("quick", Preset::Quick), ("full", Preset::Full)];
+const MENU_BARS: [(&str, MenuBarText); 3] =
+    [("watts", MenuBarText::Watts), ("watts_and_bar", MenuBarText::WattsAndBar), ("icon", MenuBarText::Icon)];
+
+fn chosen<T: Copy>(words: &[(&str, T)], item: &Item) -> Option<T> {
+    words.iter().find(|(word, _)| item.as_str() == Some(word)).map(|(_, value)| *value)
+}
+
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> Option<Value> {
+    words.iter().find(|(_, other)| other == value).map(|(word, _)| Value::from(*word))
+}
+
+fn words<T>(words: &[(&str, T)]) -> String {
+    words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
 }
 
 const KEYS: &[Key] = &[
@@ -182,6 +276,18 @@ const KEYS: &[Key] = &[
     Key { name: "measurement.cooldown_s", kind: Kind::Seconds(|settings| &mut settings.cooldown_s) },
     Key { name: "measurement.nonce", kind: Kind::Switch(|settings| &mut settings.nonce) },
     Key { name: "monitor.interval_ms", kind: Kind::IntervalMs(|settings| &mut settings.monitor_interval_ms) },
+    Key { name: "measurement.suite", kind: Kind::Name(|settings| &mut settings.suite) },
+    Key { name: "measurement.preset", kind: Kind::Preset(|settings| &mut settings.preset) },
+    Key { name: "app.menu_bar", kind: Kind::MenuBar(|settings| &mut settings.menu_bar) },
+    Key { name: "app.smoothing_s", kind: Kind::Smoothing(|settings| &mut settings.smoothing_s) },
+    Key { name: "app.milliwatts_below_1w", kind: Kind::Switch(|settings| &mut settings.milliwatts_below_1w) },
+    Key { name: "app.launch_at_login", kind: Kind::Switch(|settings| &mut settings.launch_at_login) },
+    Key { name: "app.open_window_at_start", kind: Kind::Switch(|settings| &mut settings.open_window_at_start) },
+    Key { name: "app.notify_when_finished", kind: Kind::Switch(|settings| &mut settings.notify_when_finished) },
+    Key { name: "app.welcomed", kind: Kind::Switch(|settings| &mut settings.welcomed) },
+    Key { name: "cost.price_per_kwh", kind: Kind::Amount(|settings| &mut settings.price_per_kwh) },
+    Key { name: "cost.currency", kind: Kind::Currency(|settings| &mut settings.currency) },
+    Key { name: "cost.co2_g_per_kwh", kind: Kind::Amount(|settings| &mut settings.co2_g_per_kwh) },
     Key { name: "history.keep", kind: Kind::Switch(|settings| &mut settings.keep_history) },
 ];
 
@@ -203,6 +309,26 @@ impl Kind {
                 .filter(|seconds| PHASE_S.contains(seconds))
                 .map(|seconds| *field(settings) = seconds),
             Self::Switch(field) => item.as_bool().map(|on| *field(settings) = on),
+            Self::Name(field) => item
+                .as_str()
+                .filter(|name| !name.trim().is_empty() && name.chars().count() <= MAX_NAME)
+                .map(|name| *field(settings) = Some(name.to_owned())),
+            Self::Currency(field) => item
+                .as_str()
+                .filter(|currency| !currency.trim().is_empty() && currency.chars().count() <= MAX_CURRENCY)
+                .map(|currency| *field(settings) = currency.to_owned()),
+            Self::Amount(field) => item
+                .as_float()
+                .or_else(|| item.as_integer().map(|whole| whole as f64))
+                .filter(|amount| AMOUNT.contains(amount))
+                .map(|amount| *field(settings) = Some(amount)),
+            Self::Smoothing(field) => item
+                .as_integer()
+                .and_then(|number| u32::try_from(number).ok())
+                .filter(|number| SMOOTHING_S.contains(number))
+                .map(|number| *field(settings) = number),
+            Self::Preset(field) => chosen(&PRESETS, item).map(|preset| *field(settings) = preset),
+            Self::MenuBar(field) => chosen(&MENU_BARS, item).map(|text| *field(settings) = text),
         }
         .is_some()
     }
@@ -215,6 +341,12 @@ impl Kind {
             Self::IntervalMs(field) => Some(i64::from(*field(&mut settings)).into()),
             Self::Seconds(field) => Some((*field(&mut settings)).into()),
             Self::Switch(field) => Some((*field(&mut settings)).into()),
+            Self::Name(field) => field(&mut settings).clone().map(Value::from),
+            Self::Currency(field) => Some(field(&mut settings).clone().into()),
+            Self::Amount(field) => field(&mut settings).map(Value::from),
+            Self::Smoothing(field) => Some(i64::from(*field(&mut settings)).into()),
+            Self::Preset(field) => word(&PRESETS, field(&mut settings)),
+            Self::MenuBar(field) => word(&MENU_BARS, field(&mut settings)),
         }
     }
 
@@ -226,13 +358,23 @@ impl Kind {
             }
             Self::Seconds(_) => format!("a number from {} to {}", PHASE_S.start(), PHASE_S.end()),
             Self::Switch(_) => "true or false".to_owned(),
+            Self::Name(_) => format!("a name of at most {MAX_NAME} characters"),
+            Self::Currency(_) => format!("a currency of at most {MAX_CURRENCY} characters, like \"EUR\""),
+            Self::Amount(_) => format!("a number from {} to {}", AMOUNT.start(), AMOUNT.end()),
+            Self::Smoothing(_) => "1 or 5".to_owned(),
+            Self::Preset(_) => words(&PRESETS),
+            Self::MenuBar(_) => words(&MENU_BARS),
         }
     }
 
     fn default_words(&self) -> String {
         match self.value(&UserSettings::default()) {
             Some(value) => plain(value),
-            None => "LM Studio's own".to_owned(),
+            None => match self {
+                Self::Url(_) => "LM Studio's own".to_owned(),
+                Self::Name(_) => "the built-in one".to_owned(),
+                _ => "none".to_owned(),
+            },
         }
     }
 }

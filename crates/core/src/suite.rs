@@ -42,6 +42,9 @@ pub struct SuitePrompt {
     pub id: String,
     /// Length class of the prompt.
     pub category: Category,
+    /// A few words for lists; `None` shows the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The user's text.
     pub prompt: String,
     /// Limit for generated tokens, reasoning included; 1 or more.
@@ -109,7 +112,11 @@ impl Suite {
         Ok(suite)
     }
 
-    fn check(&self) -> Result<(), SuiteError> {
+    /// Checks every rule of a suite.
+    ///
+    /// # Errors
+    /// [`SuiteError`] names the first prompt that breaks one.
+    pub fn check(&self) -> Result<(), SuiteError> {
         if self.prompts.is_empty() {
             return Err(SuiteError::Empty);
         }

@@ -154,3 +154,25 @@ fn header(suite: Suite) -> Header {
 
 /// Length of the inference in [`record_with`].
 pub(crate) const INFERENCE: Duration = Duration::from_secs(6);
+
+/// A sample between two instants, with this power of the chip; `None` has no power at all.
+pub(crate) fn sample_at(start: MonotonicTime, end: MonotonicTime, power_mw: Option<f64>) -> PowerSample {
+    let power = match power_mw {
+        Some(mw) => Rails {
+            cpu: Some(Milliwatts(0.0)),
+            gpu: Some(Milliwatts(mw)),
+            ane: Some(Milliwatts(0.0)),
+            combined: Some(Milliwatts(mw)),
+            ..Rails::default()
+        },
+        None => Rails::default(),
+    };
+    PowerSample {
+        start,
+        end,
+        elapsed: end.saturating_since(start),
+        power,
+        energy: Rails::default(),
+        ..sample(0.0, 0.0)
+    }
+}

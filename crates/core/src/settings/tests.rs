@@ -34,6 +34,7 @@ fn every_key_is_read() {
         cooldown_s: 2.5,
         nonce: false,
         keep_history: false,
+        ..UserSettings::default()
     };
     assert_eq!(settings, expected);
 }
@@ -138,4 +139,44 @@ fn a_link_to_the_file_stays_a_link() {
     write_settings(place.path(), &UserSettings { nonce: false, ..UserSettings::default() }).unwrap();
     assert!(place.path().join(NAME).is_symlink());
     assert!(std::fs::read_to_string(real).unwrap().contains("nonce = false"));
+}
+
+#[test]
+fn what_the_window_sets_goes_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = UserSettings {
+        suite: Some("Everyday prompts".into()),
+        preset: Preset::Quick,
+        menu_bar: MenuBarText::WattsAndBar,
+        smoothing_s: 5,
+        milliwatts_below_1w: false,
+        launch_at_login: true,
+        open_window_at_start: true,
+        notify_when_finished: false,
+        welcomed: true,
+        price_per_kwh: Some(0.31),
+        currency: "€".into(),
+        co2_g_per_kwh: Some(380.0),
+        ..UserSettings::default()
+    };
+    write_settings(folder.path(), &settings).unwrap();
+    assert_eq!(read_settings(folder.path()).unwrap(), (settings.clone(), Vec::new()));
+    let without = UserSettings { suite: None, price_per_kwh: None, ..settings };
+    write_settings(folder.path(), &without).unwrap();
+    assert_eq!(read_settings(folder.path()).unwrap(), (without, Vec::new()));
+}
+
+#[test]
+fn choices_take_their_own_words_alone() {
+    let folder = folder(
+        "[app]\nmenu_bar = \"both\"\nsmoothing_s = 2\n[measurement]\npreset = \"long\"\n[cost]\nprice_per_kwh = -1\n",
+    );
+    let (settings, wrong) = read_settings(folder.path()).unwrap();
+    assert_eq!(settings, UserSettings::default());
+    assert_eq!(wrong.len(), 4);
+    let menu_bar = wrong.iter().find(|wrong| wrong.key == "app.menu_bar").unwrap();
+    assert_eq!(
+        menu_bar.to_string(),
+        "app.menu_bar is \"both\"; it can be \"watts\" or \"watts_and_bar\" or \"icon\". \"watts\" is used"
+    );
 }
