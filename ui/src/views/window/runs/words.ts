@@ -6,12 +6,12 @@ import type { RunRow } from "../../../lib/backend/bindings";
 export function stateWords(row: RunRow): string {
   if (row.state === "running") return "Running";
   if (row.state === "completed") return "Completed";
-  return `Interrupted, ${row.prompts_done} of ${row.prompts_planned}`;
+  return "Interrupted";
 }
 
-/** Name of a run: its own, else its model's. */
-export function title(row: RunRow): string {
-  return row.name ?? row.model;
+/** A model's key without its publisher: what tells models apart in little room. */
+export function shortModel(key: string): string {
+  return key.split("/").at(-1) ?? key;
 }
 
 /** End of an axis from 0 that holds the highest of the figures, in J/token, and its marks. */
