@@ -87,7 +87,25 @@ export function rowOf(report: Report, id: number, startedAt: string, changes: Pa
   };
 }
 
-export function detailOf(report: Report, row: RunRow): RunDetail {
+/** The report as it would be had the run been stopped after `done` prompts. */
+function cutAt(report: Report, done: number): Report {
+  const prompts = report.prompts.slice(0, done);
+  const end = prompts.at(-1)?.marks.cooldown_end_ns ?? 0;
+  const reason = `${done} of ${report.summary.planned_prompts} prompts have a whole answer; a total needs all of them`;
+  const summary = { ...report.summary, total_prompts: done, prompts_with_net_energy: done, net_energy_j: null, gross_energy_j: null, net_energy_per_token_j: null, tokens_per_wh: null, null_reason: reason };
+  return { ...report, prompts, summary, interrupted: true, end_reason: "interrupted", samples: report.samples.filter((sample) => sample.end_ns <= end) };
+}
+
+/** The recording as the run of a row: begun when the row says, and no longer than it. */
+export function reportOf(report: Report, row: RunRow): Report {
+  const later = new Date(row.started_at).getTime() - new Date(report.benchmark_id).getTime();
+  const segments = report.segments.map((segment) => ({ ...segment, started_at: new Date(new Date(segment.started_at).getTime() + later).toISOString() }));
+  const moved = { ...report, benchmark_id: row.started_at, segments };
+  return row.prompts_done < report.prompts.length ? cutAt(moved, row.prompts_done) : moved;
+}
+
+export function detailOf(recorded: Report, row: RunRow): RunDetail {
+  const report = reportOf(recorded, row);
   const { samples, ...rest } = report;
   return { row, report: rest, sample_count: samples.length, scope: "GPU + CPU + ANE", ttft_median_ms: ttftMedian(report) };
 }

@@ -4,7 +4,7 @@
 import type { Backend } from "./backend";
 import { BackendError } from "./backend";
 import type { LiveMessage, RunList, RunQuery, RunRow, SettingsView, Suite, SuiteEntry, UserSettings } from "./bindings";
-import { detailOf, liveSample, phasesOf, RECORDINGS, samplesOf } from "./recording";
+import { detailOf, liveSample, phasesOf, RECORDINGS, reportOf, samplesOf } from "./recording";
 import { MODELS, progressAt, snapshotOf } from "./states";
 
 const DEFAULTS: UserSettings = {
@@ -92,7 +92,7 @@ export function makeReplay(query: URLSearchParams): Backend {
     setDemo: done,
     listRuns: async (asked) => select(runs, asked),
     runDetail: async (id) => detailOf(report(id), row(id)),
-    runSamples: async (id) => samplesOf(report(row(id).id)),
+    runSamples: async (id) => samplesOf(reportOf(report(id), row(id))),
     renameRun: async (id, name) => {
       const renamed = { ...row(id), name: name.trim() || null };
       runs = runs.map((run) => (run.id === id ? renamed : run));

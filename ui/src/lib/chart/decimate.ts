@@ -37,6 +37,31 @@ export function gapBefore(columns: PowerColumns, i: number): boolean {
   return (columns.start[i] ?? 0) - end >= GAP_MS;
 }
 
+/** Adds up power times length, and the length that had a value, over each block. */
+function sumBlocks(values: Float32Array, span: Float32Array, sum: Float64Array, known: Float64Array, length: Float64Array): void {
+  for (let b = 0; b < sum.length; b++) {
+    const to = Math.min(values.length, (b + 1) * BLOCK);
+    let s = 0;
+    for (let i = b * BLOCK; i < to; i++) s += (values[i] as number) * (span[i] as number);
+    if (s === s) {
+      sum[b] = s;
+      known[b] = length[b] as number;
+      continue;
+    }
+    // something is missing: count what is there
+    let k = 0;
+    s = 0;
+    for (let i = b * BLOCK; i < to; i++) {
+      const value = values[i] as number;
+      if (value !== value) continue;
+      s += value * (span[i] as number);
+      k += span[i] as number;
+    }
+    sum[b] = s;
+    known[b] = k;
+  }
+}
+
 function makeBlocks(columns: PowerColumns): Blocks {
   const count = Math.ceil(columns.length / BLOCK);
   const table = (): Record<Series, Float64Array> =>
@@ -48,37 +73,30 @@ function makeBlocks(columns: PowerColumns): Blocks {
     high: new Float32Array(count).fill(Number.NaN),
     gap: new Uint8Array(count),
   };
-  const { span, soc } = columns;
-  for (const series of SERIES) {
-    const [values, sum, known] = [columns[series], blocks.sum[series], blocks.known[series]];
-    for (let b = 0; b < count; b++) {
-      const to = Math.min(columns.length, (b + 1) * BLOCK);
-      let [s, k] = [0, 0];
-      for (let i = b * BLOCK; i < to; i++) {
-        const value = values[i] as number;
-        if (value === value) {
-          s += value * (span[i] as number);
-          k += span[i] as number;
-        }
-      }
-      sum[b] = s;
-      known[b] = k;
-    }
-  }
+  const { start, span, soc } = columns;
+  const length = new Float64Array(count);
+  let end = Infinity;
   for (let b = 0; b < count; b++) {
     const to = Math.min(columns.length, (b + 1) * BLOCK);
-    let [low, high] = [Infinity, -Infinity];
+    let [low, high, gap, all] = [Infinity, -Infinity, 0, 0];
     for (let i = b * BLOCK; i < to; i++) {
       const value = soc[i] as number;
+      const begin = start[i] as number;
+      const lasts = span[i] as number;
       if (value < low) low = value;
       if (value > high) high = value;
-      if (gapBefore(columns, i)) blocks.gap[b] = 1;
+      if (begin - end >= GAP_MS) gap = 1;
+      end = begin + lasts;
+      all += lasts;
     }
+    blocks.gap[b] = gap;
+    length[b] = all;
     if (high >= low) {
       blocks.low[b] = low;
       blocks.high[b] = high;
     }
   }
+  for (const series of SERIES) sumBlocks(columns[series], span, blocks.sum[series], blocks.known[series], length);
   return blocks;
 }
 
@@ -89,6 +107,15 @@ function blocksOf(columns: PowerColumns): Blocks {
     cache.set(columns, blocks);
   }
   return blocks;
+}
+
+/** Calls back for every gap before one of the samples from `first` to `last`, with its ends in milliseconds. */
+export function eachGap(columns: PowerColumns, first: number, last: number, found: (from: number, to: number) => void): void {
+  const { gap } = blocksOf(columns);
+  for (let i = first; i <= last; i++) {
+    if (i % BLOCK === 0 && gap[i / BLOCK] === 0) i += BLOCK - 1;
+    else if (gapBefore(columns, i)) found((columns.start[i - 1] ?? 0) + (columns.span[i - 1] ?? 0), columns.start[i] ?? 0);
+  }
 }
 
 /** How many samples lie in a view, in milliseconds. */

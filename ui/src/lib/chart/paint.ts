@@ -3,7 +3,7 @@
 import type { PhaseSpan } from "../backend/bindings";
 import type { PowerColumns, Rail, Series } from "./columns";
 import { firstAfter, RAILS } from "./columns";
-import { decimate, gapBefore, samplesIn } from "./decimate";
+import { decimate, eachGap, gapBefore, samplesIn } from "./decimate";
 import type { Theme } from "./theme";
 
 /** What is seen: a stretch of time (milliseconds) over a rectangle of device pixels, up to a power (milliwatts). */
@@ -143,11 +143,7 @@ function paintDecimated(ctx: CanvasRenderingContext2D, view: View, columns: Powe
 export function paintGaps(ctx: CanvasRenderingContext2D, view: View, columns: PowerColumns, theme: Theme): void {
   const first = firstAfter(columns, view.from);
   const last = Math.min(columns.length - 1, firstAfter(columns, view.to));
-  for (let i = Math.max(1, first); i <= last; i++) {
-    if (!gapBefore(columns, i)) continue;
-    const end = (columns.start[i - 1] ?? 0) + (columns.span[i - 1] ?? 0);
-    hatch(ctx, view, x(view, end), x(view, columns.start[i] ?? 0), theme);
-  }
+  eachGap(columns, Math.max(1, first), last, (from, to) => hatch(ctx, view, x(view, from), x(view, to), theme));
 }
 
 /** The pattern that means: not known. */
