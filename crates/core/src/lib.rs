@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod demo;
+pub mod doctor;
 pub mod energy;
 pub mod environment;
 pub mod files;

@@ -12,6 +12,7 @@ pub mod detect;
 mod error;
 pub mod facts;
 mod http;
+pub mod keychain;
 mod mask;
 pub mod models;
 pub mod openai;

@@ -20,6 +20,7 @@ mod consistency;
 mod derive;
 mod energy;
 mod file;
+mod markdown;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use checksum::checksum;
 pub(crate) use consistency::contradictions;
 pub use derive::{derive, prompt_report};
 pub use file::{ReportError, read_report, write_report};
+pub use markdown::markdown;
 pub use verify::{Difference, VerifyError, record_of, verify};
 
 /// Version of the report's form. Readers accept the same number; additions that readers may ignore do not raise it.

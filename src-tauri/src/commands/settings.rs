@@ -1,0 +1,97 @@
+//! The settings.
+
+use joulebar_core::live::state::FailureCode;
+use joulebar_core::live::{ConnectionTest, Failure};
+use joulebar_core::lmstudio::{ApiToken, keychain};
+use joulebar_core::settings::{UserSettings, WrongSetting, read_settings, write_settings};
+use serde::Serialize;
+use tauri::{AppHandle, State};
+
+use crate::error::{Answer, CommandError};
+use crate::state::AppState;
+use crate::{login, tray};
+
+/// The settings and what is wrong with their file.
+#[derive(Debug, Serialize)]
+pub struct SettingsView {
+    settings: UserSettings,
+    defaults: UserSettings,
+    wrong: Vec<WrongSetting>,
+    path: String,
+    problem: Option<String>,
+    token: TokenState,
+}
+
+/// Where the server's token is.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// There is none.
+    None,
+    /// In the system's keychain.
+    InKeychain,
+    /// In memory, until the app ends.
+    InMemory,
+}
+
+fn view(state: &AppState) -> SettingsView {
+    let folder = state.live.config_folder();
+    let (wrong, problem) = match read_settings(folder) {
+        Ok((_, wrong)) => (wrong, None),
+        Err(error) => (Vec::new(), Some(Failure::from(error).message)),
+    };
+    SettingsView {
+        settings: state.live.settings(),
+        defaults: UserSettings::default(),
+        wrong,
+        path: folder.join("settings.toml").display().to_string(),
+        problem,
+        token: state.token(),
+    }
+}
+
+/// The settings as they hold.
+#[tauri::command]
+pub async fn get_settings(state: State<'_, AppState>) -> Answer<SettingsView> {
+    Ok(view(&state))
+}
+
+/// Writes settings and lets them hold. Nothing changes when they can't be written.
+#[tauri::command]
+pub async fn set_settings(app: AppHandle, state: State<'_, AppState>, settings: UserSettings) -> Answer<SettingsView> {
+    if settings.launch_at_login != state.live.settings().launch_at_login {
+        login::set(settings.launch_at_login)?;
+    }
+    write_settings(state.live.config_folder(), &settings).map_err(Failure::from)?;
+    state.live.set_settings(settings);
+    tray::refresh(&app);
+    Ok(view(&state))
+}
+
+/// Keeps a token, or forgets it.
+#[tauri::command]
+pub async fn set_token(state: State<'_, AppState>, token: Option<String>) -> Answer<TokenState> {
+    let wrong = |error: &dyn std::error::Error| CommandError::new(FailureCode::Token, error.to_string());
+    let token = token.map(|text| ApiToken::new(&text)).transpose().map_err(|error| wrong(&error))?;
+    let kept = match &token {
+        Some(token) => keychain::write(token),
+        None => keychain::delete(),
+    };
+    let place = match (kept, &token) {
+        (Err(error @ (keychain::KeychainError::Refused(_) | keychain::KeychainError::NotAToken)), _) => {
+            return Err(wrong(&error));
+        }
+        (_, None) => TokenState::None,
+        (Ok(()), Some(_)) => TokenState::InKeychain,
+        (Err(keychain::KeychainError::NoKeychain), Some(_)) => TokenState::InMemory,
+    };
+    state.token_is(place);
+    state.live.set_token(token);
+    Ok(place)
+}
+
+/// Asks a server what it is; none is the one of the settings.
+#[tauri::command]
+pub async fn test_connection(state: State<'_, AppState>, url: Option<String>) -> Answer<ConnectionTest> {
+    Ok(state.live.test_connection(url).await)
+}
