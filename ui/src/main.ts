@@ -9,6 +9,12 @@ window.addEventListener("unhandledrejection", (event) => problem.show(event.reas
 
 const target = document.getElementById("app");
 if (target) {
-  await connect();
-  mount(App, { target });
+  try {
+    await connect();
+    mount(App, { target });
+  } catch (error) {
+    // without a backend there is no view to say it in
+    console.error(error);
+    target.textContent = `Joulebar could not open this window. ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

@@ -88,7 +88,7 @@ export function rowOf(report: Report, id: number, startedAt: string, changes: Pa
 }
 
 /** The report as it would be had the run been stopped after `done` prompts. */
-function cutAt(report: Report, done: number): Report {
+export function cutAt(report: Report, done: number): Report {
   const prompts = report.prompts.slice(0, done);
   const end = prompts.at(-1)?.marks.cooldown_end_ns ?? 0;
   const reason = `${done} of ${report.summary.planned_prompts} prompts have a whole answer; a total needs all of them`;

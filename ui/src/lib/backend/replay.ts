@@ -1,11 +1,13 @@
-// Every screen in a browser, from recorded sessions of the simulator. `?state=` chooses what is so; nothing moves unless
-// `?play` is given. All of it is marked as simulated.
+// Every screen in a browser, from recorded sessions of the simulator. `?state=` chooses what is so and commands move on
+// from there; time stands still unless `?play` is given (`?play=20`: twenty times as fast). All of it is marked as
+// simulated.
 
 import type { Backend } from "./backend";
 import { BackendError } from "./backend";
 import type { LiveMessage, RunList, RunQuery, RunRow, SettingsView, Suite, SuiteEntry, UserSettings } from "./bindings";
 import { detailOf, liveSample, phasesOf, RECORDINGS, reportOf, samplesOf } from "./recording";
-import { MODELS, progressAt, snapshotOf } from "./states";
+import { holdClock } from "../clock";
+import { MODELS, progressAt, silenceIn, snapshotOf, stateNamed, WITH_PHASES, type StateName } from "./states";
 
 const DEFAULTS: UserSettings = {
   server_url: null,
@@ -31,8 +33,10 @@ const DEFAULTS: UserSettings = {
 
 /** A backend that shows recordings. */
 export function makeReplay(query: URLSearchParams): Backend {
-  const state = query.get("state") ?? "live";
-  const playing = query.has("play");
+  let state = stateNamed(query.get("state"));
+  const speed = query.has("play") ? Number(query.get("play")) || 1 : 0;
+  let since = performance.now();
+  const watchers = new Set<(message: LiveMessage) => void>();
   const count = Number(query.get("runs") ?? "15");
   let runs = state === "no_runs" || state === "welcome" ? [] : makeRuns(count);
   let settings: UserSettings = { ...DEFAULTS, welcomed: state !== "welcome" };
@@ -59,33 +63,49 @@ export function makeReplay(query: URLSearchParams): Backend {
     problem: null,
     token,
   });
-  const message = (at: number): LiveMessage => {
-    const to = progressAt(full, state, at);
+  /** All that is so now, with the last minute of samples. */
+  const message = (): LiveMessage => {
+    const { now, over } = progressAt(full, state, (performance.now() - since) * 1e6 * speed);
+    if (over && (state === "running" || state === "stopping")) state = "finished";
+    const newest = now - silenceIn(state);
     return {
-      snapshot: { ...snapshotOf(state, to.now, runs.length), preset: settings.preset },
-      samples: state === "none" || state === "welcome" ? [] : full.samples.filter((sample) => sample.end_ns <= to.now && sample.end_ns > to.now - 60e9).map(liveSample),
-      phases: state === "running" || state === "finished" ? full.prompts.flatMap(phasesOf).filter((span) => span.start_ns < to.now) : [],
-      now_ns: to.now,
+      snapshot: { ...snapshotOf(state, now, runs.length), preset: settings.preset },
+      samples: full.samples.filter((sample) => sample.end_ns <= newest && sample.end_ns > now - 60e9).map(liveSample),
+      phases: WITH_PHASES.has(state) ? full.prompts.flatMap(phasesOf).filter((span) => span.start_ns < now) : [],
+      now_ns: now,
     };
   };
   const done = async (): Promise<void> => {};
+  const become = async (next: StateName): Promise<void> => {
+    state = next;
+    since = performance.now();
+    for (const on of watchers) on(message());
+  };
+  // what recordings know of time is the day they were made
+  holdClock(speed > 0 ? null : new Date(full.benchmark_id).getTime() + 10 * 60_000);
   return {
     replay: true,
     async watch(on) {
-      on(message(0));
-      if (!playing) return () => {};
-      const started = performance.now();
-      const timer = setInterval(() => on(message((performance.now() - started) * 1e6)), 250);
-      return () => clearInterval(timer);
+      watchers.add(on);
+      on(message());
+      const timer = speed > 0 ? setInterval(() => on(message()), 250) : undefined;
+      return () => {
+        watchers.delete(on);
+        clearInterval(timer);
+      };
     },
-    startRun: done,
-    stopRun: done,
-    resumeRun: done,
-    dismissUnfinished: done,
-    dismissResult: done,
+    startRun: async () => {
+      const { blocked } = snapshotOf(state, 0, runs.length);
+      if (blocked !== null) throw new BackendError("unavailable", blocked);
+      await become("running");
+    },
+    stopRun: () => become(state === "stopping" || state === "starting" ? "stopped" : "stopping"),
+    resumeRun: () => become("running"),
+    dismissUnfinished: () => become("live"),
+    dismissResult: () => become("live"),
     checkServer: done,
-    restartPower: done,
-    loadModel: done,
+    restartPower: () => become("live"),
+    loadModel: () => become("live"),
     openLmStudio: async () => {
       throw new BackendError("unavailable", "LM Studio can’t be opened from a recording.");
     },

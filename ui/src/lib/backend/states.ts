@@ -1,10 +1,30 @@
 // What is so in each state of the replay. Figures are the recording's own.
 
 import type { ModelSummary, PowerState, Progress, Report, RunStatus, ServerState, Snapshot } from "./bindings";
-import { finishedOf, liveSample, phasesOf, RECORDINGS, socMw } from "./recording";
+import { cutAt, finishedOf, liveSample, phasesOf, RECORDINGS, socMw } from "./recording";
 
 const URL = "http://localhost:1234";
 const { full } = RECORDINGS;
+
+/** What `?state=` can be. */
+export const STATES = [
+  "live", "held", "stale", "none", "welcome", "not_running", "token", "no_model", "unfinished", "no_runs", "read_only", "wrong_settings", "starting", "running", "stopping", "finished", "stopped", "interrupted", "failed",
+] as const;
+export type StateName = (typeof STATES)[number];
+
+/** The state of that name; `live` for any other. */
+export function stateNamed(name: string | null): StateName {
+  return STATES.find((state) => state === name) ?? "live";
+}
+
+/** The states that show the phases of a run. */
+export const WITH_PHASES: ReadonlySet<StateName> = new Set<StateName>(["running", "stopping", "finished", "stopped", "interrupted"]);
+
+/** How long no sample has come, in nanoseconds; infinite where none ever did. */
+export function silenceIn(state: StateName): number {
+  if (state === "none" || state === "welcome") return Infinity;
+  return state === "stale" ? 6.2e9 : state === "held" ? 2.9e9 : 0;
+}
 
 /** The models of the recorded server. */
 export const MODELS: ModelSummary[] = [
@@ -20,29 +40,47 @@ export const MODELS: ModelSummary[] = [
   },
 ];
 
-/** Where in the recording a state begins, in nanoseconds on its clock; `at` later when it plays. */
-export function progressAt(report: Report, state: string, at: number): { now: number } {
-  const run = report.prompts[3] ?? report.prompts[0];
-  const last = report.prompts.at(-1);
-  if (!run || !last) return { now: at };
+/** Where in the recording a state begins, in nanoseconds on its clock. */
+function momentOf(report: Report, state: StateName): number {
+  const [long, run, last] = [report.prompts[2], report.prompts[3], report.prompts.at(-1)];
+  if (!long || !run || !last) return 0;
   const { first_token_ns: first, last_token_ns: end } = run.marks;
-  const decode = first === null ? end : first + (end - first) * 0.7;
-  const start = state === "running" ? decode : state === "finished" ? last.marks.cooldown_end_ns : run.marks.last_token_ns - 5e8;
-  return { now: Math.min(start + at, last.marks.cooldown_end_ns) };
+  switch (state) {
+    case "running":
+    case "stopping":
+      return first === null ? end : first + (end - first) * 0.7;
+    case "finished":
+      return last.marks.cooldown_end_ns;
+    case "stopped":
+    case "interrupted":
+      return run.marks.cooldown_end_ns;
+    case "held":
+    case "stale":
+      return long.marks.last_token_ns;
+    default:
+      return end - 5e8;
+  }
 }
 
-function powerAt(state: string, now: number): PowerState {
+/** The recording's clock in a state, `at` nanoseconds after it began; it stops at the recording's end. */
+export function progressAt(report: Report, state: StateName, at: number): { now: number; over: boolean } {
+  const end = report.prompts.at(-1)?.marks.cooldown_end_ns ?? 0;
+  const now = momentOf(report, state) + at;
+  return { now: Math.min(now, end), over: now >= end };
+}
+
+function powerAt(state: StateName, now: number): PowerState {
   if (state === "none" || state === "welcome")
     return { state: "none", reason: "helper_missing", message: "The helper isn’t installed." };
   if (state === "stale") return { state: "stale", age_s: 6.2 };
-  const row = full.samples.filter((sample) => sample.end_ns <= now).at(-1);
+  const row = full.samples.filter((sample) => sample.end_ns <= now - silenceIn(state)).at(-1);
   if (!row) return { state: "starting" };
   const { start_ns: _start, ...powers } = liveSample(row);
   const reading = { ...powers, scope: "GPU + CPU + ANE" };
   return state === "held" ? { state: "held", reading, age_s: 2.9 } : { state: "live", reading };
 }
 
-function serverAt(state: string): ServerState {
+function serverAt(state: StateName): ServerState {
   const model = MODELS[0];
   if (state === "not_running") return { state: "not_running", url: URL };
   if (state === "token") return { state: "token_needed", url: URL };
@@ -50,7 +88,7 @@ function serverAt(state: string): ServerState {
   return { state: "ready", url: URL, model, others_loaded: [], lm_studio: full.server.lm_studio, version: full.server.app_version, simulated: true };
 }
 
-function progress(now: number): Progress {
+function progress(now: number, stopping: boolean): Progress {
   const at = full.prompts.findIndex((prompt) => now < prompt.marks.cooldown_end_ns);
   const index = at < 0 ? full.prompts.length - 1 : at;
   const run = full.prompts[index];
@@ -88,27 +126,37 @@ function progress(now: number): Progress {
     max_tokens: run.max_tokens,
     gross_j: joules,
     eta_s: (end - now) / 1e9,
-    stopping: false,
+    stopping,
     simulated: true,
     notice: null,
   };
 }
 
-function runAt(state: string, now: number): RunStatus {
-  if (state === "running") return { status: "running", progress: progress(now) };
-  if (state === "starting") return { status: "starting", step: "Loading the model" };
-  if (state === "finished") return { status: "finished", result: finishedOf(full, 15, full.benchmark_id) };
-  if (state === "interrupted")
-    return {
-      status: "finished",
-      result: { ...finishedOf(full, 15, full.benchmark_id), done: 4, end_reason: "server_lost", net_energy_per_token_j: null, null_reason: "not all prompts have a whole answer", message: "The server stopped answering. Stopped after 4 of 9 prompts." },
-    };
-  if (state === "failed") return { status: "failed", code: "disk_full", message: "Couldn’t save the run. The disk is full." };
-  return { status: "idle" };
+function runAt(state: StateName, now: number): RunStatus {
+  switch (state) {
+    case "starting":
+      return { status: "starting", step: "Loading the model" };
+    case "running":
+    case "stopping":
+      return { status: "running", progress: progress(now, state === "stopping") };
+    case "finished":
+      return { status: "finished", result: finishedOf(full, 15, full.benchmark_id) };
+    case "stopped":
+      return { status: "finished", result: { ...finishedOf(cutAt(full, 4), 15, full.benchmark_id), message: "Stopped after 4 of 9 prompts. Samples are kept, no figure is given." } };
+    case "interrupted":
+      return {
+        status: "finished",
+        result: { ...finishedOf(cutAt(full, 4), 15, full.benchmark_id), end_reason: "server_lost", message: "The server stopped answering. Stopped after 4 of 9 prompts." },
+      };
+    case "failed":
+      return { status: "failed", code: "disk_full", message: "Couldn’t save the run. The disk is full." };
+    default:
+      return { status: "idle" };
+  }
 }
 
 /** All that is so. */
-export function snapshotOf(state: string, now: number, runs: number): Snapshot {
+export function snapshotOf(state: StateName, now: number, runs: number): Snapshot {
   const power = powerAt(state, now);
   const server = serverAt(state);
   const blocked = power.state === "none" || power.state === "stale" ? "Needs the helper." : server.state === "no_model" ? "Needs a loaded model." : server.state === "ready" ? null : "Needs LM Studio.";

@@ -1,5 +1,7 @@
 // Figures as people read them: the one place that converts units. Missing is a dash, negative has a real minus sign.
 
+import { now as clockNow } from "../clock";
+
 const SPACE = "\u00a0";
 const MINUS = "\u2212";
 /** What stands where nothing is known. */
@@ -164,7 +166,7 @@ export function clock(iso: string): string {
 }
 
 /** A day and time, as near as it needs: `Today 14:51`, `Yesterday 21:15`, `22 Nov, 16:31`, `22 Nov 2025, 16:31`. */
-export function day(iso: string, now: Date = new Date()): string {
+export function day(iso: string, now: Date = clockNow()): string {
   const date = instant(iso);
   if (!date) return DASH;
   const midnight = (of: Date): number => new Date(of.getFullYear(), of.getMonth(), of.getDate()).getTime();
