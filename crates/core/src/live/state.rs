@@ -295,7 +295,6 @@ pub struct Finished {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "status", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one")]
 pub enum RunStatus {
     /// Nothing runs.
     Idle,
