@@ -1,8 +1,11 @@
 # The commands a newcomer meets. Each installs what it needs on a Debian or macOS that has git, a C compiler, make and rustup.
-.PHONY: help run test check bench darwin-check fmt schema
+.PHONY: help app run test check bench darwin-check fmt schema
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+app: ## build the menu-bar app and open it; without a display its picture lands in target/app-screenshot.png
+	@scripts/app.sh
 
 run: ## measure nine prompts: LM Studio if it answers on 127.0.0.1:1234, else the built-in demo; writes joulebar-report.json
 	@scripts/run.sh

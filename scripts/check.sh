@@ -5,6 +5,9 @@ set -euo pipefail
 need_rust
 need_python
 cd "$root"
+step "screens"
+build_screens
+(cd ui && npm run --silent check)
 step "formatting"
 cargo fmt --all --check
 step "lints"

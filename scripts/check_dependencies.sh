@@ -46,5 +46,6 @@ forbid joulebar-wire joulebar-core joulebar-sim joulebar-cli joulebar-helper lib
 forbid joulebar-core joulebar-sim joulebar-cli joulebar-helper clap clap_builder tauri indicatif comfy-table anyhow
 forbid joulebar-sim joulebar-core joulebar-cli joulebar-helper
 forbid joulebar-cli joulebar-sim joulebar-helper tauri
+forbid joulebar-app joulebar-sim joulebar-cli joulebar-helper clap
 
 [[ $failures == 0 ]] || fail "$failures broken dependency rules"

@@ -65,3 +65,32 @@ python_env() {
     fi
     printf '%s\n' "$dir"
 }
+
+# What the app and its screens are built with, beside Rust: web view and tray libraries on Debian, Node and npm.
+need_app() {
+    if [[ $(uname) == Linux ]]; then
+        need_packages build-essential pkg-config libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev \
+            libxdo-dev libssl-dev
+    fi
+    command -v npm >/dev/null || need_packages nodejs npm
+    local version
+    version=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
+    [[ $version -ge 20 ]] || fail "Node $version is too old for the screens; install Node 20 or newer"
+}
+
+# The screens' packages, as the lock file has them.
+need_screens() {
+    need_app
+    local lock=$root/ui/package-lock.json stamp=$root/ui/node_modules/.joulebar-lock
+    if ! cmp -s "$lock" "$stamp"; then
+        say "installing the screens' packages"
+        (cd "$root/ui" && npm ci --no-audit --no-fund --loglevel=error >&2)
+        cp "$lock" "$stamp"
+    fi
+}
+
+# The built screens in ui/dist, which the app carries.
+build_screens() {
+    need_screens
+    (cd "$root/ui" && npm run --silent build -- --logLevel warn >&2)
+}

@@ -7,6 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_rust
 cd "$root"
+build_screens
 logs=${CARGO_TARGET_DIR:-$root/target}/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
@@ -56,7 +57,13 @@ if [[ -z ${JOULEBAR_FAST:-} ]]; then
     [[ $ready == READY ]] || { tail -n 30 "$logs/llm-server.err" >&2; fail "the model server did not start"; }
     export JOULEBAR_LLM_SERVER
 fi
-rust workspace --workspace
+step "screens"
+status=0
+(cd ui && npx vitest run --reporter=tap-flat) >"$logs/screens.log" 2>"$logs/screens.err" || status=$?
+# `# time` stands after each result; a skipped test says SKIP there
+add_counts $status "$logs/screens.log" screens
+[[ $status == 0 ]] || { grep '^not ok' "$logs/screens.log"; tail -n 40 "$logs/screens.err"; } >&2
+rust workspace --workspace --features joulebar-app/custom-protocol
 unset JOULEBAR_LLM_SERVER
 [[ -z ${llm_PID:-} ]] || kill "$llm_PID" 2>/dev/null || true
 if [[ -z ${JOULEBAR_FAST:-} ]]; then

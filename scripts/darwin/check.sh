@@ -5,6 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 "$scripts/darwin/setup.sh"
 cd "$root"
+build_screens
 darwin() { JOULEBAR_DARWIN_TARGET=$1 "$scripts/darwin/darwin-cargo" "${@:2}"; }
 
 step "lints, aarch64-apple-darwin"
