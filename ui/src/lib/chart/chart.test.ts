@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { columnsOf, decodeColumns, emptyColumns, encodeColumns, firstAfter, type PowerColumns } from "./columns";
 import { decimate, samplesIn } from "./decimate";
-import { marks, times } from "./scale";
+import { liveMarks, marks, times } from "./scale";
 
 /** Samples of 250 ms with the powers of `mw(i)`. */
 function regular(n: number, mw: (i: number) => number): PowerColumns {
@@ -108,6 +108,16 @@ describe("axes", () => {
       expect(axis.at(-1)).toBeGreaterThanOrEqual(mw);
       expect(axis.length).toBeLessThanOrEqual(5);
       expect(axis.length).toBeGreaterThanOrEqual(3);
+    }
+  });
+  it("have three marks in a live chart, with little of it left empty", () => {
+    expect(liveMarks(52_000)).toEqual([0, 30_000, 60_000]);
+    expect(liveMarks(31_000)).toEqual([0, 20_000, 40_000]);
+    expect(liveMarks(170)).toEqual([0, 100, 200]);
+    expect(liveMarks(104_000)).toEqual([0, 100_000, 200_000]);
+    for (let mw = 1; mw < 1e6; mw = Math.ceil(mw * 1.37)) {
+      expect(liveMarks(mw)).toHaveLength(3);
+      expect(liveMarks(mw).at(-1)).toBeGreaterThanOrEqual(mw);
     }
   });
   it("have times that do not crowd", () => {

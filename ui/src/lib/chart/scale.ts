@@ -1,11 +1,20 @@
-// The power axis: from 0, in steps of 1, 2 or 5, with three to five lines.
+// The power axis: from 0, in steps of 1, 2 or 5, with three to five lines; the live chart has three.
+
+const FACTORS = [1, 2, 5, 10, 20];
+/** Half of the live axis may also be 3 of something: else 52 W would leave half of it empty. */
+const LIVE_FACTORS = [1, 2, 3, 5, 10];
+
+/** The three marks of a live axis that holds `highest` (milliwatts). */
+export function liveMarks(highest: number): number[] {
+  return marks(highest, 2, LIVE_FACTORS);
+}
 
 /** Marks of an axis that holds `highest` (milliwatts), in at most `most` steps; the last mark is its end. */
-export function marks(highest: number, most = 4): number[] {
+export function marks(highest: number, most = 4, factors: readonly number[] = FACTORS): number[] {
   const top = Number.isFinite(highest) && highest > 0 ? highest : 1000;
   const raw = top / (most - 1);
   const power = 10 ** Math.floor(Math.log10(raw));
-  for (const factor of [1, 2, 5, 10, 20]) {
+  for (const factor of factors) {
     const step = factor * power;
     const lines = Math.ceil(top / step);
     if (lines <= most) return Array.from({ length: Math.max(2, lines) + 1 }, (_, i) => i * step);

@@ -43,6 +43,8 @@ describe("figures", () => {
     expect(f.runTime(480)).toBe("8:00");
     expect(f.runTime(1298.9, true)).toBe("21:38.9");
     expect(f.runTime(59.96, true)).toBe("1:00.0");
+    expect(f.runTime(3599.97, true)).toBe("1:00:00.0");
+    expect(f.runTime(3723)).toBe("1:02:03");
   });
   it("a share has no decimals", () => expect(f.share(0.4203)).toBe(nb("42_%")));
   it("counts and sizes", () => {

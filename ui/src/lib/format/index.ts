@@ -107,14 +107,15 @@ export function left(s: Known): string {
   return `About ${Math.round(s / 3600)}${SPACE}h left`;
 }
 
-/** A place on a run's time axis, from seconds: `8:00`, `21:38.9` with tenths. */
+/** A place on a run's time axis, from seconds: `8:00`, `21:38.9` with tenths, `1:02:03` from an hour on. */
 export function runTime(s: Known, tenths = false): string {
   if (!known(s)) return DASH;
   const units = tenths ? 10 : 1;
   const total = Math.round(Math.abs(s) * units);
   const [min, rest] = [Math.floor(total / (60 * units)), total % (60 * units)];
   const text = tenths ? (rest / 10).toFixed(1).padStart(4, "0") : String(rest).padStart(2, "0");
-  return `${s < 0 && total > 0 ? MINUS : ""}${min}:${text}`;
+  const minutes = min < 60 ? String(min) : `${Math.floor(min / 60)}:${String(min % 60).padStart(2, "0")}`;
+  return `${s < 0 && total > 0 ? MINUS : ""}${minutes}:${text}`;
 }
 
 /** A share from 0 to 1: `42 %`. */
