@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { emptyColumns, type PowerColumns } from "./columns";
-import { paintBands, paintGaps, paintPower, type View } from "./paint";
+import { paintBands, paintGaps, paintPower, paintSilence, type View } from "./paint";
 import type { Theme } from "./theme";
 
 /** A path that only remembers whether a pen moved or drew. */
@@ -115,6 +115,13 @@ describe("power is drawn", () => {
     for (const area of canvas.areas) expect(area.x + area.width <= 40 || area.x >= 60).toBe(true);
     expect(canvas.lines.get("--rail-system")?.steps.filter(([pen]) => pen === "move")).toEqual([["move", 0, 60], ["move", 60, 60]]);
     expect(canvas.clips).toMatchObject([{ x: 40, width: 20 }]);
+  });
+
+  it("with a hatch up to now once the newest sample is held, not before", () => {
+    paintSilence(ctx(), { ...view, to: 11_900 }, columns(10), theme);
+    expect(canvas.clips).toEqual([]);
+    paintSilence(ctx(), { ...view, to: 12_500 }, columns(10), theme);
+    expect(canvas.clips).toMatchObject([{ x: 80, width: 20 }]);
   });
 
   it("broken where one rail is missing while the others go on", () => {

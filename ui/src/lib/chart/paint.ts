@@ -139,11 +139,22 @@ function paintDecimated(ctx: CanvasRenderingContext2D, view: View, columns: Powe
   ctx.stroke();
 }
 
-/** Hatch over every gap between samples, and before the first and after the last where `edges`. */
+/** Hatch over every gap between samples. */
 export function paintGaps(ctx: CanvasRenderingContext2D, view: View, columns: PowerColumns, theme: Theme): void {
   const first = firstAfter(columns, view.from);
   const last = Math.min(columns.length - 1, firstAfter(columns, view.to));
   eachGap(columns, Math.max(1, first), last, (from, to) => hatch(ctx, view, x(view, from), x(view, to), theme));
+}
+
+/** From this age on the newest reading is called held, in milliseconds. */
+const HELD_MS = 2000;
+
+/** Hatch from the newest sample up to now, once it is so old that its reading is held. */
+export function paintSilence(ctx: CanvasRenderingContext2D, view: View, columns: PowerColumns, theme: Theme): void {
+  const last = columns.length - 1;
+  if (last < 0) return;
+  const end = (columns.start[last] ?? 0) + (columns.span[last] ?? 0);
+  if (view.to - end >= HELD_MS) hatch(ctx, view, x(view, end), x(view, view.to), theme);
 }
 
 /** The pattern that means: not known. */
