@@ -157,7 +157,7 @@ fn picture(glyph: Glyph, bar: Option<u32>) -> tauri::Result<Image<'static>> {
     let filled = BAR_HEIGHT * steps / BAR_STEPS;
     for y in 0..BAR_HEIGHT {
         for x in 0..BAR_WIDTH {
-            let edge = x < 2 || x >= BAR_WIDTH - 2 || y < 2 || y >= BAR_HEIGHT - 2;
+            let edge = !(2..BAR_WIDTH - 2).contains(&x) || !(2..BAR_HEIGHT - 2).contains(&y);
             if edge || y >= BAR_HEIGHT - filled {
                 let at = (((top + y) * width + image.width() + 6 + x) * 4 + 3) as usize;
                 rgba[at] = 255;
