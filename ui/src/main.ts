@@ -1,3 +1,4 @@
+import "./locale";
 import { mount } from "svelte";
 import App from "./App.svelte";
 import "./tokens.css";
@@ -7,8 +8,8 @@ import { problem } from "./lib/problem.svelte";
 
 window.addEventListener("unhandledrejection", (event) => problem.show(event.reason));
 
-const target = document.getElementById("app");
-if (target) {
+/** Not a top-level await: the backend is a chunk of its own, and chunks that it needs may wait for this one. */
+async function start(target: HTMLElement): Promise<void> {
   try {
     await connect();
     mount(App, { target });
@@ -18,3 +19,6 @@ if (target) {
     target.textContent = `Joulebar could not open this window. ${error instanceof Error ? error.message : String(error)}`;
   }
 }
+
+const target = document.getElementById("app");
+if (target) void start(target);

@@ -162,6 +162,8 @@ pub(super) struct Shared {
 #[derive(Clone, Debug)]
 pub struct Live {
     shared: Arc<Shared>,
+    /// Commands may come from threads that know of no runtime.
+    runtime: tokio::runtime::Handle,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -223,7 +225,7 @@ impl Live {
         tokio::spawn(grow_old(Arc::clone(&shared)));
         let first = Arc::clone(&shared);
         tokio::spawn(async move { first.refresh_history().await });
-        Self { shared }
+        Self { shared, runtime: tokio::runtime::Handle::current() }
     }
 
     /// How things stand.
@@ -305,7 +307,7 @@ impl Live {
         }
         self.shared.step("Starting");
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { run::run(&shared, wish, control).await });
+        self.runtime.spawn(async move { run::run(&shared, wish, control).await });
         Ok(())
     }
 
