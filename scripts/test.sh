@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_rust
 cd "$root"
-build_screens
+need_screens
 logs=${CARGO_TARGET_DIR:-$root/target}/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
@@ -48,7 +48,7 @@ checks() {
 # the helper's feature first: the plain programs must be the ones that the later parts find in target/debug
 rust helper-simulated -p joulebar-helper --features simulator
 step "building the programs"
-"$scripts/build.sh" debug
+JOULEBAR_APP=1 "$scripts/build.sh" debug
 if [[ -z ${JOULEBAR_FAST:-} ]]; then
     step "starting a real model server"
     coproc llm { exec "$scripts/llm_server.sh" 2>"$logs/llm-server.err"; }
@@ -64,6 +64,7 @@ status=0
 add_counts $status "$logs/screens.log" screens
 [[ $status == 0 ]] || { grep '^not ok' "$logs/screens.log"; tail -n 40 "$logs/screens.err"; } >&2
 rust workspace --workspace --features joulebar-app/custom-protocol
+checks desktop scripts/e2e_desktop.sh
 unset JOULEBAR_LLM_SERVER
 [[ -z ${llm_PID:-} ]] || kill "$llm_PID" 2>/dev/null || true
 if [[ -z ${JOULEBAR_FAST:-} ]]; then
