@@ -99,8 +99,9 @@ fn place(window: &WebviewWindow, icon: Option<Rect>) {
             height: monitor.size().height.into(),
         })
         .collect();
-    let Ok(size) = window.outer_size() else { return };
-    let (x, y) = under(area, size.width.into(), size.height.into(), &screens, scale);
+    // a window that was never shown does not know its size yet
+    let height = window.inner_size().map_or(0.0, |size| f64::from(size.height)).max(FIRST_HEIGHT * scale);
+    let (x, y) = under(area, WIDTH * scale, height, &screens, scale);
     let _ = window.set_position(PhysicalPosition::new(x, y));
 }
 
