@@ -63,6 +63,15 @@ status=0
 # `# time` stands after each result; a skipped test says SKIP there
 add_counts $status "$logs/screens.log" screens
 [[ $status == 0 ]] || { grep '^not ok' "$logs/screens.log"; tail -n 40 "$logs/screens.err"; } >&2
+step "screens in a browser"
+[[ $(uname) != Linux ]] || need_packages chromium fonts-inter
+mkdir -p "${CARGO_TARGET_DIR:-$root/target}/screenshots"
+status=0
+(cd ui && npx playwright test) >"$logs/browser.log" 2>&1 || status=$?
+# its lines begin with a tick, a cross or a dash
+sed -n 's/^ *✓ */ok - /p; s/^ *✘ */not ok - /p; s/^ *- *\([0-9]\)/ok - # SKIP \1/p' "$logs/browser.log" >"$logs/browser.tap"
+add_counts $status "$logs/browser.tap" browser
+[[ $status == 0 ]] || tail -n 60 "$logs/browser.log" >&2
 rust workspace --workspace --features joulebar-app/custom-protocol
 checks desktop scripts/e2e_desktop.sh
 unset JOULEBAR_LLM_SERVER
