@@ -78,6 +78,12 @@ impl Clock {
     pub fn from_raw(&self, raw_ns: i64) -> MonotonicTime {
         MonotonicTime(raw_ns - self.origin_raw_ns)
     }
+
+    /// An instant of this clock as `other` reads it. Exact: the two differ in their origins alone.
+    #[must_use]
+    pub fn on(&self, other: &Self, time: MonotonicTime) -> MonotonicTime {
+        MonotonicTime(time.0 + self.origin_raw_ns - other.origin_raw_ns)
+    }
 }
 
 /// The system's raw monotonic reading in nanoseconds.
@@ -104,6 +110,14 @@ mod tests {
         let now = clock.now();
         assert!(now >= MonotonicTime(5_000_000_000));
         assert!(now.seconds_since(MonotonicTime(5_000_000_000)) < 5.0);
+    }
+
+    #[test]
+    fn an_instant_comes_back_from_another_clock_as_it_was() {
+        let (one, other) = (Clock::start(), Clock::starting_at(MonotonicTime(7_000_000_000)));
+        let time = MonotonicTime(123);
+        assert!(one.on(&other, time) > time);
+        assert_eq!(other.on(&one, one.on(&other, time)), time);
     }
 
     #[test]

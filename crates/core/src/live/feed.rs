@@ -3,6 +3,7 @@
 //! Pure: every instant is passed in, on the live clock.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::state::{LiveSample, PowerProblem, PowerState, Reading};
 use crate::clock::MonotonicTime;
@@ -22,6 +23,8 @@ pub struct Feed {
     newest: Option<Reading>,
     simulated: bool,
     arrived: Option<MonotonicTime>,
+    /// Interval that was asked for, in seconds; `None` where the source decides.
+    asked_s: Option<f64>,
     interval_s: f64,
     problem: Option<(PowerProblem, String)>,
     peak_mw: f64,
@@ -62,7 +65,8 @@ impl Feed {
         });
         self.simulated = sample.is_simulated();
         self.arrived = Some(now);
-        self.interval_s = sample.elapsed.as_secs_f64();
+        // a sample over a sleep of hours is no promise that the next one may take as long
+        self.interval_s = sample.elapsed.as_secs_f64().min(self.asked_s.map_or(STALE_S, |asked_s| 2.0 * asked_s));
         self.problem = None;
         self.peak_mw = live.soc_mw.map_or(self.peak_mw, |mw| self.peak_mw.max(mw));
         live
@@ -73,11 +77,20 @@ impl Feed {
         self.problem = Some((problem, message));
     }
 
-    /// Says that a source was started: no problem is known of it, and no sample.
-    pub fn start(&mut self) {
+    /// Says that a source was started that samples every `interval`: no problem is known of it. A reading that is still
+    /// fresh stands until its first sample.
+    pub fn start(&mut self, interval: Option<Duration>, now: MonotonicTime) {
+        if !matches!(self.power(now), PowerState::Live { .. } | PowerState::Held { .. }) {
+            self.arrived = None;
+            self.newest = None;
+        }
         self.problem = None;
-        self.arrived = None;
-        self.newest = None;
+        self.asked_s = interval.map(|interval| interval.as_secs_f64());
+    }
+
+    /// Forgets everything: another machine, real or simulated, is watched from now on.
+    pub fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// True when the newest sample was simulated.
@@ -161,6 +174,31 @@ mod tests {
         assert!(matches!(feed.power(at(7.0)), PowerState::Stale { age_s } if (age_s - 6.0).abs() < 1e-9));
         feed.lose(PowerProblem::Ended, "gone".into());
         assert!(matches!(feed.power(at(2.0)), PowerState::None { reason: PowerProblem::Ended, .. }));
+    }
+
+    #[test]
+    fn a_reading_outlives_the_start_of_another_source_only_while_it_is_fresh() {
+        let mut feed = Feed::default();
+        feed.push(&sample_at(at(0.0), at(1.0), Some(5_000.0)), at(1.0));
+        feed.start(Some(Duration::from_millis(250)), at(3.5));
+        assert!(matches!(feed.power(at(3.5)), PowerState::Held { .. }));
+        feed.start(Some(Duration::from_millis(250)), at(20.0));
+        assert_eq!(feed.power(at(20.0)), PowerState::Starting);
+        feed.push(&sample_at(at(20.0), at(20.25), Some(5_000.0)), at(20.25));
+        feed.lose(PowerProblem::Ended, "gone".into());
+        feed.start(None, at(20.5));
+        assert_eq!(feed.power(at(20.5)), PowerState::Starting, "nothing is shown of a source that failed");
+        feed.clear();
+        assert_eq!((feed.recent().count(), feed.peak_mw()), (0, 0.0));
+    }
+
+    #[test]
+    fn a_sample_over_a_sleep_does_not_make_the_next_silence_look_fresh() {
+        let mut feed = Feed::default();
+        feed.start(Some(Duration::from_secs(1)), at(0.0));
+        feed.push(&sample_at(at(0.0), at(600.0), Some(1_000.0)), at(600.0));
+        assert!(matches!(feed.power(at(601.0)), PowerState::Live { .. }));
+        assert!(matches!(feed.power(at(607.0)), PowerState::Stale { .. }));
     }
 
     #[test]

@@ -60,7 +60,12 @@ pub fn menu_bar(snapshot: &Snapshot, settings: &UserSettings, smoothed_mw: Optio
     };
     let mut title = format!("{}{NO_BREAK_SPACE}W", watts(shown_mw));
     if let RunStatus::Running { progress } = &snapshot.run {
-        title.push_str(&format!(" {}/{}", progress.position, progress.planned));
+        let planned = progress.planned.to_string();
+        let position = progress.position.to_string();
+        let room = planned.len().saturating_sub(position.len());
+        title.push(' ');
+        title.extend(std::iter::repeat_n(FIGURE_SPACE, room));
+        title.push_str(&format!("{position}/{planned}"));
     }
     if snapshot.simulated {
         title.push_str(" sim");

@@ -12,6 +12,7 @@ mod monitor;
 pub mod progress;
 mod run;
 mod server;
+mod shared;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::chain;
-use super::handle::Shared;
+use super::shared::Shared;
 use super::state::PowerProblem;
 use crate::power::open::OpenError;
 use crate::power::replay::Pace;
@@ -22,6 +22,7 @@ pub async fn watch_power(shared: Arc<Shared>) {
     loop {
         wish.borrow_and_update();
         if shared.is_over() {
+            shared.power_is_free(true);
             return;
         }
         if shared.is_power_lent() {

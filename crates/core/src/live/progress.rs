@@ -27,6 +27,8 @@ pub struct Follower {
     begun: [Option<MonotonicTime>; 4],
     request_sent: Option<MonotonicTime>,
     last_token: Option<MonotonicTime>,
+    /// True when a sample inside the request had no power, so that its sum is not known.
+    energy_lost: bool,
     prompt_start: Option<MonotonicTime>,
     ended: bool,
     estimate: Estimate,
@@ -53,7 +55,7 @@ impl Follower {
             model: header.model.display_name.clone().unwrap_or_else(|| header.model.key.clone()),
             preset,
             suite: header.suite.name.clone(),
-            position: count(prompts.len() - waiting.len()) + 1,
+            position: (count(prompts.len() - waiting.len()) + 1).min(count(prompts.len())),
             planned: count(prompts.len()),
             prompts: states.clone(),
             prompt_id: String::new(),
@@ -77,6 +79,7 @@ impl Follower {
             begun: [None; 4],
             request_sent: None,
             last_token: None,
+            energy_lost: false,
             prompt_start: None,
             ended: false,
             spans: Vec::new(),
@@ -178,6 +181,7 @@ impl Follower {
     fn begin(&mut self, prompt: Option<usize>, at: MonotonicTime) {
         self.begun = [None; 4];
         (self.request_sent, self.last_token, self.prompt_start) = (None, None, Some(at));
+        self.energy_lost = false;
         let progress = &mut self.progress;
         (progress.tokens, progress.tokens_per_s, progress.gross_j) = (None, None, None);
         let Some((index, entry)) = prompt.and_then(|index| Some((index, self.prompts.get(index)?))) else { return };
@@ -200,8 +204,10 @@ impl Follower {
         if overlap_s <= 0.0 {
             return;
         }
-        let Some(power) = sample.soc_power() else { return };
-        *self.progress.gross_j.get_or_insert(0.0) += power.0 * 1e-3 * overlap_s;
+        self.energy_lost |= sample.soc_power().is_none();
+        let known_j = self.progress.gross_j.unwrap_or(0.0);
+        let own_j = sample.soc_power().filter(|_| !self.energy_lost).map(|power| power.0 * 1e-3 * overlap_s);
+        self.progress.gross_j = own_j.map(|own_j| known_j + own_j);
     }
 }
 
@@ -255,6 +261,22 @@ mod tests {
         assert_eq!(follower.progress(at(17)).gross_j, Some(80.0), "what lies after the last token does not");
         assert_eq!(follower.spans().len(), 4);
         assert_eq!(follower.spans()[0].end_ns, Some(at(10).0));
+    }
+
+    #[test]
+    fn a_sample_without_power_leaves_the_energy_of_its_prompt_unknown() {
+        let mut follower = Follower::new(&record_with(0), Preset::Full, None, false);
+        follower.take(&phase(Phase::Baseline, 0, 0));
+        follower.take(&phase(Phase::Prefill, 0, 10));
+        follower.take(&sample(10, 11, 10_000.0));
+        let nothing = SampleRow::from(&sample_at(at(11), at(12), None));
+        follower.take(&SessionEvent::Sample(Box::new(nothing)));
+        follower.take(&sample(12, 13, 10_000.0));
+        assert_eq!(follower.progress(at(13)).gross_j, None);
+        follower.take(&phase(Phase::Baseline, 1, 20));
+        follower.take(&phase(Phase::Prefill, 1, 30));
+        follower.take(&sample(30, 31, 10_000.0));
+        assert_eq!(follower.progress(at(31)).gross_j, Some(10.0), "the next prompt begins anew");
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::failure::{Failure, chain};
-use super::handle::Shared;
+use super::handle::Mode;
 use super::progress::Follower;
+use super::shared::Shared;
+use super::shared::lock;
 use super::state::{FailureCode, Finished, RunStatus};
 use crate::clock::{Clock, MonotonicTime, raw_monotonic_ns};
 use crate::environment::read_environment;
@@ -16,7 +18,7 @@ use crate::power::PowerSource;
 use crate::power::replay::Pace;
 use crate::power::source::Source;
 use crate::report::{self, Report};
-use crate::sample::PowerSample;
+use crate::sample::{Origin, PowerSample};
 use crate::session::keeper::Keeper;
 use crate::session::machine::Lengths;
 use crate::session::record::{EndReason, SessionRecord, Settings};
@@ -28,7 +30,7 @@ use crate::store::{RunId, RunKeeper, StoreError};
 use crate::suite::Suite;
 
 /// Length of the phases of a quick run, in seconds.
-const QUICK_PHASE_S: f64 = 2.0;
+pub(super) const QUICK_PHASE_S: f64 = 2.0;
 /// Rest before the first baseline: the server has just been asked for its models and its engine.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long a server may take to unload what was loaded for the run.
@@ -70,6 +72,8 @@ pub async fn run(shared: &Arc<Shared>, wish: Wish, control: UnboundedReceiver<Co
     shared.refresh_history().await;
     shared.run_is(status);
     shared.give_power_back();
+    // it may have gone meanwhile
+    shared.look.notify_one();
 }
 
 async fn whole(shared: &Arc<Shared>, wish: Wish, mut control: UnboundedReceiver<Control>) -> Result<Finished, Failure> {
@@ -78,6 +82,7 @@ async fn whole(shared: &Arc<Shared>, wish: Wish, mut control: UnboundedReceiver<
         Wish::New { preset, model } => (preset, None, model),
         Wish::Resume(id) => {
             let record = shared.with_store(move |store| Ok(store.record(id)?)).await?;
+            check_mode(shared, &record)?;
             let preset = if record.header.settings.quick { Preset::Quick } else { Preset::Full };
             let key = record.header.model.key.clone();
             (preset, Some(record), Some(key))
@@ -102,6 +107,18 @@ async fn whole(shared: &Arc<Shared>, wish: Wish, mut control: UnboundedReceiver<
         with_model(shared, &options, &client, &selected, Plan { preset, suite, user, unfinished }, control).await;
     let _ = tokio::time::timeout(RELEASE_LIMIT, client.release(&selected)).await;
     result
+}
+
+/// Says how an interrupted run can go on, when it can't as things stand.
+fn check_mode(shared: &Shared, record: &SessionRecord) -> Result<(), Failure> {
+    let was_simulated = record.header.power_source.origin == Origin::Simulator;
+    let is_simulated = *lock(&shared.mode) != Mode::Real;
+    let message = match (was_simulated, is_simulated) {
+        (true, false) => "This run was simulated. Turn on the demo to go on with it.",
+        (false, true) => "This run was measured. Turn off the demo to go on with it.",
+        _ => return Ok(()),
+    };
+    Err(Failure::new(FailureCode::BadInput, message))
 }
 
 /// Gives up a preparation when the user stops it.
@@ -145,8 +162,12 @@ async fn with_model(
 ) -> Result<Finished, Failure> {
     shared.step("Starting the power source");
     let power = shared.power().await?;
-    let server = setup::describe_server(first, selected).await;
-    let interval_ms = plan.user.interval_ms;
+    let describing = async { Ok(setup::describe_server(first, selected).await) };
+    let server = unless_stopped(describing, &mut control).await?;
+    let old = plan.unfinished.as_ref().map(|record| &record.header);
+    // a run that goes on keeps what its report states once
+    let interval_ms = old.and_then(|old| old.power_source.requested_interval_ms).unwrap_or(plan.user.interval_ms);
+    let keep_history = plan.user.keep_history || plan.unfinished.is_some();
     let quick = plan.preset == Preset::Quick;
     let phase_s = |usual_s: f64| if quick { usual_s.min(QUICK_PHASE_S) } else { usual_s };
     let (resumed, clock) = match plan.unfinished {
@@ -186,11 +207,8 @@ async fn with_model(
     });
     let simulated = record.header.server.simulated || power.is_simulated();
     let begun = record.clone();
-    let keeper = if plan.user.keep_history {
-        shared.with_store(move |store| Ok(store.begin(&begun)?)).await.map(Some)
-    } else {
-        Ok(None)
-    };
+    let keeper =
+        if keep_history { shared.with_store(move |store| Ok(store.begin(&begun)?)).await.map(Some) } else { Ok(None) };
     let (keeper, notice) = match keeper {
         Ok(keeper) => (keeper, None),
         Err(failure) => (None, Some(format!("This run is not kept in the history. {}", failure.message))),
@@ -222,8 +240,7 @@ async fn drive(
 ) -> SessionResult<Kept> {
     let clock = session.clock;
     let live = shared.clock();
-    // both clocks tick alike; only their zeros differ
-    let to_live = |time: MonotonicTime| live.from_raw(raw_monotonic_ns()).0 - clock.now().0 + time.0;
+    let to_live = |time: MonotonicTime| clock.on(&live, time).0;
     let (events, mut happened) = unbounded_channel();
     let (interrupt, wishes) = unbounded_channel();
     let mut running = Box::pin(session.run(events, wishes));
@@ -365,7 +382,7 @@ fn finished(
         model: header.model.display_name.clone().unwrap_or_else(|| header.model.key.clone()),
         preset,
         suite: header.suite.name.clone(),
-        done: report.summary.total_prompts,
+        done: report.summary.total_prompts - report.summary.failed_prompts,
         planned: report.summary.planned_prompts,
         end_reason: record.end,
         simulated: report.simulated,
