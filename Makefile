@@ -1,5 +1,5 @@
 # The commands a newcomer meets. Each installs what it needs on a Debian or macOS that has git, a C compiler, make and rustup.
-.PHONY: help app run test check bench darwin-check fmt schema
+.PHONY: help app run test check bench darwin-check fmt schema bindings
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -27,3 +27,6 @@ fmt: ## format the code
 
 schema: ## docs/report.schema.json from the code
 	@cargo run --quiet -p joulebar-cli -- schema >docs/report.schema.json
+
+bindings: ## ui/src/lib/backend/bindings.ts from the code
+	@scripts/bindings.sh >target/bindings.ts && mv target/bindings.ts ui/src/lib/backend/bindings.ts

@@ -13,6 +13,8 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 cargo clippy --locked --quiet -p joulebar-helper --all-targets --features simulator -- -D warnings
+step "bindings"
+scripts/bindings.sh | diff -u ui/src/lib/backend/bindings.ts - >&2 || fail "ui/src/lib/backend/bindings.ts is out of date: run \`make bindings\`"
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps
 step "dependencies"

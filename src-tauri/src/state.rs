@@ -6,9 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use joulebar_core::live::Live;
 use joulebar_core::lmstudio::{ApiToken, keychain};
+use joulebar_core::settings::TokenState;
 use tauri::async_runtime::JoinHandle;
-
-use crate::commands::TokenState;
 
 /// The app's state.
 pub struct AppState {

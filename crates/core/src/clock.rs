@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// An instant on the session's monotonic clock: nanoseconds since the clock's origin.
 /// Negative for what happened before it. Comparable only with instants of the same session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct MonotonicTime(pub i64);
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Facts about the machine, read once per session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Environment {
     /// Name and version, `macOS 15.5`, `Debian GNU/Linux 12`.
     pub os: Option<String>,
@@ -24,6 +25,7 @@ pub struct Environment {
 
 /// What feeds the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Supply {
     /// Mains power.

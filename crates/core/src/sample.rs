@@ -71,6 +71,7 @@ impl From<ThermalPressure> for String {
 
 /// Where a sample came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Apple's powermetrics, live, through the helper.

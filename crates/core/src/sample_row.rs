@@ -11,6 +11,7 @@ use crate::units::{Joules, Megahertz, Milliwatts, Ratio};
 
 /// One row of a report's `samples`, and of the CSV.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SampleRow {
     /// Start of the interval, nanoseconds on the session's clock.
     pub start_ns: i64,

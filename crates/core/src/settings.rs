@@ -18,6 +18,9 @@ use crate::lmstudio::check_url;
 
 #[cfg(test)]
 mod tests;
+mod view;
+
+pub use view::{SettingsView, TokenState};
 
 /// The file's name in its folder.
 const NAME: &str = "settings.toml";

@@ -14,6 +14,7 @@ pub const MAX_PROMPTS: usize = 1_000;
 
 /// Length class of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// 10 to 20 tokens in the default suite.
@@ -36,6 +37,7 @@ impl std::fmt::Display for Category {
 
 /// One prompt of a suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct SuitePrompt {
     /// Unique within the suite: letters, digits, `-`, `_`.
@@ -44,6 +46,7 @@ pub struct SuitePrompt {
     pub category: Category,
     /// A few words for lists; `None` shows the id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional = nullable))]
     pub title: Option<String>,
     /// The user's text.
     pub prompt: String,
@@ -53,6 +56,7 @@ pub struct SuitePrompt {
 
 /// A list of prompts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
     /// Name for reports.

@@ -96,6 +96,7 @@ impl Warning {
 
 /// A warning as a report carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct WarningEntry {
     /// Stable name, `unstable_baseline`.
     pub code: String,

@@ -9,7 +9,6 @@ mod suites;
 mod windows;
 
 pub use files::export_last;
-pub use settings::TokenState;
 
 use tauri::Wry;
 use tauri::ipc::Invoke;

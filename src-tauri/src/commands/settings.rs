@@ -3,51 +3,15 @@
 use joulebar_core::live::state::FailureCode;
 use joulebar_core::live::{ConnectionTest, Failure};
 use joulebar_core::lmstudio::{ApiToken, keychain};
-use joulebar_core::settings::{UserSettings, WrongSetting, read_settings, write_settings};
-use serde::Serialize;
+use joulebar_core::settings::{SettingsView, TokenState, UserSettings, write_settings};
 use tauri::{AppHandle, State};
 
 use crate::error::{Answer, CommandError};
 use crate::state::AppState;
 use crate::{login, tray};
 
-/// The settings and what is wrong with their file.
-#[derive(Debug, Serialize)]
-pub struct SettingsView {
-    settings: UserSettings,
-    defaults: UserSettings,
-    wrong: Vec<WrongSetting>,
-    path: String,
-    problem: Option<String>,
-    token: TokenState,
-}
-
-/// Where the server's token is.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenState {
-    /// There is none.
-    None,
-    /// In the system's keychain.
-    InKeychain,
-    /// In memory, until the app ends.
-    InMemory,
-}
-
 fn view(state: &AppState) -> SettingsView {
-    let folder = state.live.config_folder();
-    let (wrong, problem) = match read_settings(folder) {
-        Ok((_, wrong)) => (wrong, None),
-        Err(error) => (Vec::new(), Some(Failure::from(error).message)),
-    };
-    SettingsView {
-        settings: state.live.settings(),
-        defaults: UserSettings::default(),
-        wrong,
-        path: folder.join("settings.toml").display().to_string(),
-        problem,
-        token: state.token(),
-    }
+    SettingsView::new(state.live.config_folder(), state.live.settings(), state.token())
 }
 
 /// The settings as they hold.

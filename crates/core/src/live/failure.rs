@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use serde::Serialize;
+
 use super::state::FailureCode;
 use crate::demo::DemoError;
 use crate::lmstudio::LmError;
@@ -13,7 +15,8 @@ use crate::settings::SettingsError;
 use crate::store::StoreError;
 
 /// Why something was not done: a code for screens, a sentence for people.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "CommandError"))]
 #[error("{message}")]
 pub struct Failure {
     /// What a screen acts on.

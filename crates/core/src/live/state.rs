@@ -324,7 +324,7 @@ pub enum RunStatus {
 
 /// Why something was not done. A screen acts on this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "ErrorCode"))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// There is no power source.

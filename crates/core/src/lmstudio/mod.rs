@@ -36,6 +36,7 @@ use crate::clock::MonotonicTime;
 
 /// The API that a server speaks. Chosen once, then kept for the whole session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
     /// LM Studio 0.4 and later, `/api/v1`.
@@ -48,6 +49,7 @@ pub enum Api {
 
 /// A model as the server lists it. What the server does not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Model {
     /// Key to send as `model`.
     pub key: String,
@@ -84,6 +86,7 @@ pub struct Model {
 
 /// Engine behind the server, where it can be learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Engine {
     /// `llama.cpp-mac-arm64-apple-metal-advsimd`.
     pub name: Option<String>,
@@ -93,6 +96,7 @@ pub struct Engine {
 
 /// What one delta of a stream carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum DeltaKind {
     /// Text of the model's reasoning.
@@ -103,6 +107,7 @@ pub enum DeltaKind {
 
 /// One non-empty piece of text. A delta is not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Delta {
     /// Arrival, nanoseconds on the session's clock.
     #[serde(rename = "at_ns")]
@@ -115,6 +120,7 @@ pub struct Delta {
 
 /// Instants of one generation on the session's clock. What the API cannot show is `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Timeline {
     /// The request was handed to the connection.
     #[serde(rename = "sent_ns")]
@@ -154,6 +160,7 @@ impl Timeline {
 
 /// Token counts as the server gives them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TokenCounts {
     /// Templated prompt, system prompt included.
     pub prompt: Option<u64>,
@@ -167,6 +174,7 @@ pub struct TokenCounts {
 
 /// Speeds and times that the server reported about itself. Kept beside ours, never mixed with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ReportedStats {
     /// Decode rate, tokens per second; the time before the first token is not in it.
     pub tokens_per_second: Option<f64>,
@@ -185,6 +193,7 @@ pub struct ReportedStats {
 
 /// Why generation ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// The model ended its answer.
@@ -201,6 +210,7 @@ pub enum StopReason {
 
 /// A value that the server's API cannot give, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Unavailable {
     /// Name of the missing field, `reported.ttft_ms`.
     pub field: String,

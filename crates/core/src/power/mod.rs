@@ -57,6 +57,7 @@ pub enum Boundary {
 
 /// What a source is, for the report and the screen.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SourceDescription {
     /// Short name: `helper`, `replay`, `demo`.
     pub name: String,

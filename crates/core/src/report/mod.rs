@@ -38,6 +38,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// A whole session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Report {
     /// Start of the session, ISO 8601 in UTC.
     pub benchmark_id: String,
@@ -88,6 +89,7 @@ pub struct Report {
 
 /// Which parts of a session were simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Simulation {
     /// Power came from the simulator.
     pub power: bool,
@@ -97,6 +99,7 @@ pub struct Simulation {
 
 /// The program that wrote a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Tool {
     /// `joulebar`.
     pub name: String,
@@ -106,6 +109,7 @@ pub struct Tool {
 
 /// Means over the whole answers; `null` where none has the figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Summary {
     /// Prompts that ran.
     pub total_prompts: u32,
@@ -140,6 +144,7 @@ pub struct Summary {
 
 /// One prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct PromptReport {
     /// Length class of the prompt.
     pub category: Category,
@@ -178,6 +183,7 @@ pub struct PromptReport {
 
 /// How long the phases of a prompt took, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Timing {
     /// Before the request.
     pub baseline_duration_s: f64,
@@ -193,6 +199,7 @@ pub struct Timing {
 
 /// Tokens and speed of one prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct InferenceStats {
     /// Tokens of the templated prompt, as the server counts them.
     pub prompt_tokens: Option<u64>,
@@ -225,6 +232,7 @@ pub struct InferenceStats {
 
 /// Whose clock a speed was measured with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum StatsClock {
     /// Ours, at the socket.
@@ -235,6 +243,7 @@ pub enum StatsClock {
 
 /// Percentiles of a set of values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Percentiles {
     /// Median.
     pub p50: f64,
@@ -248,6 +257,7 @@ pub struct Percentiles {
 
 /// Power in each phase. A sample belongs to the phase that holds its midpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct PowerConsumption {
     /// Before the request.
     pub baseline: PhasePower,
@@ -263,6 +273,7 @@ pub struct PowerConsumption {
 
 /// Power over one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct PhasePower {
     /// Lowest sample; `null` without samples.
     pub min_mw: Option<f64>,
@@ -278,6 +289,7 @@ pub struct PhasePower {
 
 /// Mean power of each rail over one phase, weighted by the measured length of each sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct RailPowers {
     /// CPU.
     pub cpu_avg_mw: Option<f64>,
@@ -293,6 +305,7 @@ pub struct RailPowers {
 
 /// Energy of one request. Formulas: docs/measuring.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct EnergyReport {
     /// What is counted: `soc`.
     pub scope: Scope,
@@ -346,6 +359,7 @@ pub struct EnergyReport {
 
 /// Which consumers an energy covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The rails of the chip that the source reports. No display, no SSD, on most machines no memory.
@@ -354,6 +368,7 @@ pub enum Scope {
 
 /// How a net energy was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Whole samples over a padded window, idle power taken off.
@@ -362,6 +377,7 @@ pub enum Method {
 
 /// Gross and net energy of prefill and decode. Gross parts add up to the request's gross energy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SplitReport {
     /// Gross energy of the prefill.
     pub prefill_gross_j: Option<f64>,
@@ -381,6 +397,7 @@ pub struct SplitReport {
 
 /// What was taken as the end of the prefill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum SplitBoundary {
     /// The server's `prompt_processing.end`.
@@ -391,6 +408,7 @@ pub enum SplitBoundary {
 
 /// Facts of a stream, beside its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Stream {
     /// API that was used.
     pub api: Api,

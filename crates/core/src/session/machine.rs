@@ -13,6 +13,7 @@ use crate::power::Boundary;
 
 /// A phase as a user sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Waiting for the first power sample.

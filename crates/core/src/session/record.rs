@@ -50,6 +50,7 @@ pub struct Header {
 
 /// The server that answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Server {
     /// Base address.
     pub url: String,
@@ -69,6 +70,7 @@ pub struct Server {
 
 /// How a session is set up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Settings {
     /// Length of the baseline before each prompt, in seconds.
     pub baseline_s: f64,
@@ -100,6 +102,7 @@ impl Settings {
 
 /// A stretch of the session's clock, from one start of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Segment {
     /// Where it starts on the session's clock.
     #[serde(rename = "origin_ns")]
@@ -131,6 +134,7 @@ pub struct PromptRun {
 
 /// Phase boundaries of one prompt on the session's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct PhaseMarks {
     /// The baseline begins.
     #[serde(rename = "baseline_start_ns")]
@@ -197,6 +201,7 @@ impl Outcome {
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// All prompts ran.

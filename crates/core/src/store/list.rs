@@ -9,6 +9,7 @@ use crate::session::record::EndReason;
 
 /// One run in the list. Figures are those of its report's summary; missing while it runs, and where the report has none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct RunRow {
     /// Its number.
     pub id: RunId,
@@ -44,6 +45,7 @@ pub struct RunRow {
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// It is going on, in this process or in another.
@@ -75,6 +77,7 @@ pub struct Filter {
 
 /// What to sort by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
     /// Start.

@@ -6,6 +6,7 @@
 //! what a run means ([`crate::report`]).
 
 mod codec;
+mod detail;
 mod error;
 mod facts;
 mod forms;
@@ -18,6 +19,7 @@ mod schema;
 mod tests;
 
 pub use codec::FormError;
+pub use detail::{RunDetail, RunList, RunQuery};
 pub use error::{Damage, StoreError};
 pub use keeper::RunKeeper;
 pub use list::{Filter, ListOrder, RunRow, RunState, SortBy};
@@ -36,6 +38,7 @@ use crate::session::setup::pending;
 
 /// A run's number in its history, from 1. Not given again after a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct RunId(pub u32);
 
