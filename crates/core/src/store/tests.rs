@@ -298,6 +298,63 @@ fn a_deleted_run_is_gone_with_its_samples_and_its_number_is_not_given_again() {
 }
 
 #[test]
+fn a_page_says_how_many_runs_match_on_all_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    for (model, day) in [("qwen", "01"), ("llama", "02"), ("qwen", "03")] {
+        keep(&store, &named(model, &format!("2026-01-{day}T00:00:00Z")));
+    }
+    let query = |text: Option<&str>, limit, offset| RunQuery {
+        text: text.map(str::to_owned),
+        simulated: None,
+        by: SortBy::Started,
+        ascending: false,
+        limit,
+        offset,
+    };
+    let page = store.page(&query(Some(" QWEN "), 1, 1)).unwrap();
+    assert_eq!((ids(&page.rows), page.total), (vec![1], 2));
+    assert_eq!(store.page(&query(Some(" "), u32::MAX, 0)).unwrap().rows.len(), 3, "white space is no text");
+    let measured = RunQuery { simulated: Some(true), ..query(None, 10, 0) };
+    assert_eq!(store.page(&measured).unwrap(), RunList { rows: Vec::new(), total: 0 });
+}
+
+#[test]
+fn the_detail_of_a_run_counts_its_samples_and_leaves_them_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let whole = record_with(2);
+    let id = keep(&store, &whole);
+    let detail = store.detail(id).unwrap();
+    assert_eq!(detail.sample_count as usize, whole.samples.len());
+    assert_eq!(detail.scope, "GPU + CPU + ANE");
+    assert!(detail.ttft_median_ms.is_some());
+    let report = serde_json::to_value(&detail).unwrap()["report"].take();
+    assert_eq!(report.get("samples"), None);
+    assert_eq!(report["checksum"], serde_json::json!(report::derive(&whole).checksum));
+    assert!(matches!(store.detail(RunId(99)), Err(StoreError::NoSuchRun { .. })));
+}
+
+#[test]
+fn of_several_runs_all_that_can_be_are_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let (first, second) = (keep(&store, &record_with(1)), keep(&store, &record_with(1)));
+    let whole = record_with(2);
+    let mut going = started(&whole);
+    let mut keeper = store.begin(&going).unwrap();
+    grow(&mut going, &whole);
+    keeper.keep(&going).unwrap();
+    let running = all(&store).iter().map(|row| row.id).max().unwrap();
+    let deleted = store.delete_all(&[first, running, RunId(99), second]);
+    assert!(matches!(deleted, Err(StoreError::Running { id }) if id == running));
+    assert_eq!(ids(&all(&store)), [running.0]);
+    drop(keeper);
+    store.delete_all(&[running, first]).unwrap();
+    assert_eq!(all(&store), []);
+}
+
+#[test]
 fn changed_facts_are_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
