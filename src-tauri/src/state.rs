@@ -8,6 +8,7 @@ use joulebar_core::live::Live;
 use joulebar_core::lmstudio::{ApiToken, keychain};
 use joulebar_core::settings::TokenState;
 use tauri::async_runtime::JoinHandle;
+use tokio::sync::watch;
 
 /// The app's state.
 pub struct AppState {
@@ -17,6 +18,7 @@ pub struct AppState {
     pub export_to: Option<PathBuf>,
     watchers: Mutex<Watchers>,
     token: Mutex<TokenState>,
+    shown: watch::Sender<u32>,
 }
 
 #[derive(Default)]
@@ -28,7 +30,7 @@ struct Watchers {
 impl AppState {
     /// Nobody looks yet.
     pub fn new(live: Live, export_to: Option<PathBuf>, token: TokenState) -> Self {
-        Self { live, export_to, watchers: Mutex::default(), token: Mutex::new(token) }
+        Self { live, export_to, watchers: Mutex::default(), token: Mutex::new(token), shown: watch::channel(0).0 }
     }
 
     /// Where the server's token is.
@@ -39,6 +41,16 @@ impl AppState {
     /// Says where the server's token is now.
     pub fn token_is(&self, place: TokenState) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    /// Tells when a window comes in sight: pages that were hidden are out of date.
+    pub fn shown(&self) -> watch::Receiver<u32> {
+        self.shown.subscribe()
+    }
+
+    /// A window came in sight.
+    pub fn is_shown(&self) {
+        self.shown.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Keeps a page's task; its number ends it.

@@ -66,7 +66,9 @@ pub fn show_popover(app: &AppHandle, icon: Option<Rect>) {
     place(&window, icon);
     let _ = window.show();
     let _ = window.set_focus();
-    app.state::<AppState>().live.mark_seen();
+    let state = app.state::<AppState>();
+    state.is_shown();
+    state.live.mark_seen();
 }
 
 fn build_popover(app: &AppHandle) -> tauri::Result<WebviewWindow> {
@@ -145,6 +147,7 @@ pub fn open_main(app: &AppHandle, route: Option<&str>) {
         let _ = window.unminimize();
         let _ = window.show();
         let _ = window.set_focus();
+        app.state::<AppState>().is_shown();
         return;
     }
     let frame = Frame::read();

@@ -6,6 +6,9 @@ mod live;
 mod runs;
 mod settings;
 mod suites;
+#[cfg(test)]
+mod testing;
+mod watch;
 mod windows;
 
 pub use files::export_last;
@@ -16,8 +19,8 @@ use tauri::ipc::Invoke;
 /// All commands; each needs a permission of its window's capability.
 pub fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
     tauri::generate_handler![
-        live::watch,
-        live::unwatch,
+        watch::watch,
+        watch::unwatch,
         live::start_run,
         live::stop_run,
         live::resume_run,

@@ -1,5 +1,9 @@
 //! The suites.
 
+use std::io::Write;
+use std::path::Path;
+
+use joulebar_core::files::{NewFile, resolve};
 use joulebar_core::live::Failure;
 use joulebar_core::live::state::FailureCode;
 use joulebar_core::suite::Suite;
@@ -45,8 +49,15 @@ pub async fn export_suite(app: AppHandle, state: State<'_, AppState>, name: Stri
     let suite = state.live.suites().find(&name).map_err(Failure::from)?.suite;
     let text = to_toml(&suite).map_err(|error| CommandError::new(FailureCode::Failed, error.to_string()))?;
     let Some(path) = choose(&app, &format!("{name}.toml"), ("Suite", "toml")).await else { return Ok(false) };
-    std::fs::write(path, text).map_err(|error| Failure::of_file(&error))?;
+    let written = tauri::async_runtime::spawn_blocking(move || write(&path, &text));
+    written.await?.map_err(|error| Failure::of_file(&error))?;
     Ok(true)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = NewFile::create_or_overwrite(&resolve(path))?;
+    file.write_all(text.as_bytes())?;
+    file.settle().map(drop)
 }
 
 /// About how many tokens a text has.
