@@ -6,6 +6,8 @@ pub mod args;
 mod commands;
 mod error;
 mod login;
+#[cfg(target_os = "macos")]
+mod menu;
 mod notify;
 mod placement;
 mod state;
@@ -30,7 +32,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = config_folder()?;
     // what is wrong with the file stands in the settings' page
     let settings = read_settings(&config).map(|(settings, _)| settings).unwrap_or_default();
-    let app = tauri::Builder::default()
+    let builder = tauri::Builder::default();
+    #[cfg(target_os = "macos")]
+    let builder = builder.menu(menu::build);
+    let app = builder
         .plugin(tauri_plugin_single_instance::init(|app, _, _| window::open_main(app, None)))
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_clipboard_manager::init())
@@ -50,11 +55,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         })
         .build(tauri::generate_context!())
         .context("the app can't be set up")?;
-    app.run(|app, event| {
+    app.run(|_, event| {
         if let RunEvent::ExitRequested { api, code: None, .. } = event {
             // closing the last window is not quitting
             api.prevent_exit();
-            let _ = app;
         }
     });
     Ok(())
@@ -80,6 +84,7 @@ fn set_up(app: &mut App, arguments: &Arguments, settings: &UserSettings) -> Resu
 pub(crate) fn quit(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
+        window::remember_open(&app);
         app.state::<AppState>().live.shut_down().await;
         app.exit(0);
     });

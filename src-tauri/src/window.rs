@@ -1,16 +1,17 @@
 //! The popover and the window: made when they are first shown, the popover taken away when it was closed for a while.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use joulebar_core::folders::data_folder;
 use serde::{Deserialize, Serialize};
 use tauri::{
-    AppHandle, Emitter, LogicalSize, Manager, PhysicalPosition, Rect, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
-    Window,
+    AppHandle, Emitter, LogicalPosition, LogicalSize, Manager, Monitor, Rect, WebviewUrl, WebviewWindow,
+    WebviewWindowBuilder, Window,
 };
 
-use crate::placement::{Area, under};
+use crate::placement::{Area, can_be_reached, under};
 use crate::state::AppState;
 
 /// Label of the popover.
@@ -22,10 +23,15 @@ const FIRST_HEIGHT: f64 = 480.0;
 /// A web view costs memory: a popover that was closed for so long is taken away.
 const KEPT: Duration = Duration::from_secs(60);
 
+/// A click on the icon may take the focus from the popover before the press is told: so long it counts as open.
+const BLURRED_BY_CLICK: Duration = Duration::from_millis(300);
+
 /// True from a press on the icon that found the popover open until the button is up.
 static PRESSED_WHILE_OPEN: AtomicBool = AtomicBool::new(false);
 /// Counts showings and hidings, so that only the latest hiding takes the web view away.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// When the popover last lost the focus.
+static BLURRED: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// Does something on the main thread; what comes too late is not done.
 pub fn on_main_thread(app: &AppHandle, work: impl FnOnce(&AppHandle) + Send + 'static) {
@@ -40,7 +46,13 @@ fn page(route: &str) -> WebviewUrl {
 /// The icon is pressed: notes whether the popover is open, before it loses the focus.
 pub fn pressed(app: &AppHandle) {
     let open = app.get_webview_window(POPOVER).is_some_and(|window| window.is_visible().unwrap_or(false));
-    PRESSED_WHILE_OPEN.store(open, Ordering::SeqCst);
+    let blurred = BLURRED.lock().unwrap_or_else(PoisonError::into_inner).map(|then| then.elapsed());
+    PRESSED_WHILE_OPEN.store(closes(open, blurred), Ordering::SeqCst);
+}
+
+/// Whether a press on the icon closes the popover: it is open, or this very click has just taken its focus.
+fn closes(open: bool, since_blur: Option<Duration>) -> bool {
+    open || since_blur.is_some_and(|since| since < BLURRED_BY_CLICK)
 }
 
 /// The icon was clicked: opens the popover, unless this click closed it.
@@ -85,26 +97,37 @@ fn build_popover(app: &AppHandle) -> tauri::Result<WebviewWindow> {
 }
 
 fn place(window: &WebviewWindow, icon: Option<Rect>) {
-    let scale = window.scale_factor().unwrap_or(1.0);
-    let area = icon.map(|rect| {
+    let icon = icon.map(|rect| {
+        let scale = clicked_scale(window);
         let (position, size) = (rect.position.to_physical::<f64>(scale), rect.size.to_physical::<f64>(scale));
-        Area { x: position.x, y: position.y, width: size.width, height: size.height }
+        Area::from_pixels((position.x, position.y), (size.width, size.height), scale)
     });
-    let screens: Vec<Area> = window
-        .available_monitors()
-        .unwrap_or_default()
-        .iter()
-        .map(|monitor| Area {
-            x: monitor.position().x.into(),
-            y: monitor.position().y.into(),
-            width: monitor.size().width.into(),
-            height: monitor.size().height.into(),
-        })
-        .collect();
     // a window that was never shown does not know its size yet
-    let height = window.inner_size().map_or(0.0, |size| f64::from(size.height)).max(FIRST_HEIGHT * scale);
-    let (x, y) = under(area, WIDTH * scale, height, &screens, scale);
-    let _ = window.set_position(PhysicalPosition::new(x, y));
+    let scale = window.scale_factor().unwrap_or(1.0);
+    let height = window.inner_size().map_or(0.0, |size| size.to_logical::<f64>(scale).height).max(FIRST_HEIGHT);
+    let (x, y) = under(icon, WIDTH, height, &screens(window.app_handle()));
+    let _ = window.set_position(LogicalPosition::new(x, y));
+}
+
+/// Pixels a point on the screen whose icon was just clicked: the pointer is still there. The icon's place is told in
+/// that screen's pixels, whichever screen the popover was on.
+fn clicked_scale(window: &WebviewWindow) -> f64 {
+    let app = window.app_handle();
+    let pointed = || {
+        let main = app.primary_monitor().ok()??.scale_factor();
+        let at = app.cursor_position().ok()?.to_logical::<f64>(main);
+        Some(app.monitor_from_point(at.x, at.y).ok()??.scale_factor())
+    };
+    pointed().or_else(|| window.scale_factor().ok()).unwrap_or(1.0)
+}
+
+fn screens(app: &AppHandle) -> Vec<Area> {
+    let monitors = app.available_monitors().unwrap_or_default();
+    let area = |monitor: &Monitor| {
+        let (position, size) = (monitor.position().cast::<f64>(), monitor.size().cast::<f64>());
+        Area::from_pixels((position.x, position.y), (size.width, size.height), monitor.scale_factor())
+    };
+    monitors.iter().map(area).collect()
 }
 
 /// Closes the popover; its web view goes after a while.
@@ -127,6 +150,9 @@ pub fn hide_popover(app: &AppHandle) {
 pub fn blurred(app: &AppHandle) {
     // without a window manager no window ever has it
     if cfg!(target_os = "macos") {
+        if app.get_webview_window(POPOVER).is_some_and(|window| window.is_visible().unwrap_or(false)) {
+            *BLURRED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         hide_popover(app);
     }
 }
@@ -158,9 +184,9 @@ pub fn open_main(app: &AppHandle, route: Option<&str>) {
         .maximized(frame.maximized);
     #[cfg(target_os = "macos")]
     let built = built.title_bar_style(tauri::TitleBarStyle::Overlay).hidden_title(true);
-    let built = match (frame.x, frame.y) {
-        (Some(x), Some(y)) => built.position(x, y),
-        _ => built,
+    let built = match frame.place(&screens(app)) {
+        Some((x, y)) => built.position(x, y),
+        None => built,
     };
     // there is no desktop to show it on, if it fails
     let _ = built.build();
@@ -193,12 +219,25 @@ impl Frame {
         text.and_then(|text| Self::parse(&text)).unwrap_or_default()
     }
 
+    /// Where it was, when a screen is still there.
+    fn place(&self, screens: &[Area]) -> Option<(f64, f64)> {
+        let (x, y) = (self.x?, self.y?);
+        can_be_reached(Area { x, y, width: self.width, height: self.height }, screens).then_some((x, y))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let frame: Self = serde_json::from_str(text).ok()?;
         let sane = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
         let place = |value: Option<f64>| value.is_none_or(|value| sane(value, -20_000.0, 20_000.0));
         (sane(frame.width, 900.0, 10_000.0) && sane(frame.height, 600.0, 10_000.0) && place(frame.x) && place(frame.y))
             .then_some(frame)
+    }
+}
+
+/// Notes size and place of the window, when it is open: the app ends.
+pub fn remember_open(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(MAIN) {
+        remember(&window.as_ref().window());
     }
 }
 
@@ -231,5 +270,13 @@ mod tests {
             assert_eq!(Frame::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Frame::parse(r#"{"width":950,"height":5,"x":null,"y":null,"maximized":false}"#), None);
+    }
+
+    #[test]
+    fn the_click_that_took_the_focus_closes_the_popover() {
+        assert!(closes(true, None));
+        assert!(closes(false, Some(Duration::from_millis(40))));
+        assert!(!closes(false, Some(Duration::from_secs(2))));
+        assert!(!closes(false, None));
     }
 }
