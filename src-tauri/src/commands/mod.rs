@@ -7,6 +7,7 @@ mod runs;
 mod settings;
 mod suites;
 #[cfg(test)]
+#[path = "../../tests/unit/commands.rs"]
 mod testing;
 mod watch;
 mod windows;
