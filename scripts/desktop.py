@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,20 @@ def wait_for(what, condition, seconds=30.0):
             return value
         time.sleep(0.1)
     raise AssertionError(f"waited {seconds:.0f} s for {what}")
+
+
+class Skip(Exception):
+    """This machine can't do what the test needs."""
+
+
+# what the console or a lost promise says from here on is kept, for the end of the test
+LISTEN = """
+window.complaints = [];
+window.addEventListener("error", (event) => window.complaints.push(String(event.message)));
+window.addEventListener("unhandledrejection", (event) => window.complaints.push(String(event.reason?.message ?? event.reason)));
+const say = console.error;
+console.error = (...parts) => { window.complaints.push(parts.map(String).join(" ")); say(...parts); };
+"""
 
 
 class Tray:
@@ -110,7 +125,8 @@ class Tray:
 class Page:
     """A WebDriver session with the app's window."""
 
-    def __init__(self, port, app, arguments):
+    def __init__(self, port, app, arguments, complaints):
+        self.complaints = complaints
         self.base = f"http://127.0.0.1:{port}"
         options = {"binary": str(app), "args": [str(argument) for argument in arguments]}
         wanted = {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}}
@@ -142,6 +158,23 @@ class Page:
     def text(self):
         return self.run("return document.body.innerText")
 
+    def popover(self, tray, words, screenshot=None):
+        """Opens the popover by the tray's menu and waits for these words in it."""
+        window = self.ask("GET", f"/session/{self.session}/window")
+        handles = lambda: self.ask("GET", f"/session/{self.session}/window/handles")  # noqa: E731
+        tray.click("Show Popover")
+        other = wait_for("the popover", lambda: [handle for handle in handles() if handle != window])[0]
+        try:
+            self.ask("POST", f"/session/{self.session}/window", {"handle": other})
+            try:
+                wait_for(f"{words} in the popover", lambda: re.search(words, self.text()), 10)
+            except AssertionError as error:
+                raise AssertionError(f"{error}; it says: {self.text()}") from error
+            if screenshot:
+                self.screenshot(screenshot)
+        finally:
+            self.ask("POST", f"/session/{self.session}/window", {"handle": window})
+
     def go(self, route):
         self.run("location.hash = '#/' + arguments[0]", route)
 
@@ -149,6 +182,10 @@ class Page:
         Path(path).write_bytes(base64.b64decode(self.ask("GET", f"/session/{self.session}/screenshot")))
 
     def close(self):
+        try:
+            self.complaints += self.run("return window.complaints ?? []")
+        except (AssertionError, OSError):
+            pass  # the app was killed
         try:
             self.ask("DELETE", f"/session/{self.session}")
         except (AssertionError, OSError):
@@ -164,6 +201,8 @@ class Desktop:
         for name in ("run", "data", "config", "exports"):
             (self.place / name).mkdir(mode=0o700)
         self.processes = []
+        self.mounts = []
+        self.complaints = []
         read, write = os.pipe()
         self.start(["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"], pass_fds=[write])
         os.close(write)
@@ -203,9 +242,18 @@ class Desktop:
 
     def open(self, *arguments):
         self.tray.items.clear()
-        page = Page(self.port, self.app, [*arguments, "--window", "--export-to", self.place / "exports"])
+        page = Page(self.port, self.app, [*arguments, "--window", "--export-to", self.place / "exports"], self.complaints)
         wait_for("the page", lambda: page.run("return Boolean(document.querySelector('#app')?.children.length)"))
+        page.run(LISTEN)
         return page
+
+    def mount(self, name, size):
+        """A small disk in place of one of the folders."""
+        folder = self.place / name
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", folder], capture_output=True)
+        if done.returncode != 0:
+            raise Skip("a small disk can't be mounted here")
+        self.mounts.append(folder)
 
     def find(self, name):
         """Process ids of our programs of this name."""
@@ -237,5 +285,7 @@ class Desktop:
         for process in reversed(self.processes):
             process.kill()
             process.wait()
+        for folder in self.mounts:
+            subprocess.run(["umount", "-l", folder], check=False)
         self.log.close()
         shutil.rmtree(self.place, ignore_errors=True)
