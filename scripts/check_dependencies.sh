@@ -27,9 +27,10 @@ forbid() {
 }
 # only PACKAGE NAME...: the package may link these and nothing else
 only() {
-    local package=$1 extra
+    local package=$1 extra features variants=("")
     shift
-    for features in "" simulator; do
+    [[ $package != joulebar-helper ]] || variants+=(simulator)
+    for features in "${variants[@]}"; do
         extra=$(normal "$package" ${features:+--features "$features"} | grep -vxF "$(printf '%s\n' "$package" "$@")" || true)
         if [[ -n $extra ]]; then
             say "error: $package links" $extra
@@ -38,10 +39,11 @@ only() {
     done
 }
 
-# what the helper links runs as root: two serialisation crates, libc, and the messages. The last line of names is what
-# serde_derive runs at compile time.
-only joulebar-helper joulebar-wire libc serde serde_core serde_json itoa memchr ryu zmij \
+# what the helper links runs as root: two serialisation crates, libc, a macro for the Info.plist, and our own messages and
+# XPC calls. The last line of names is what serde_derive runs at compile time.
+only joulebar-helper joulebar-wire joulebar-xpc embed_plist libc serde serde_core serde_json itoa memchr ryu zmij \
     serde_derive proc-macro2 quote syn unicode-ident
+only joulebar-xpc libc
 forbid joulebar-wire joulebar-core joulebar-sim joulebar-cli joulebar-helper libc tokio
 forbid joulebar-core joulebar-sim joulebar-cli joulebar-helper clap clap_builder tauri indicatif comfy-table anyhow
 forbid joulebar-sim joulebar-core joulebar-cli joulebar-helper

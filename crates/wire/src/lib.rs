@@ -1,7 +1,8 @@
 //! Messages between Joulebar and its privileged helper, and the cutting of byte streams into messages and documents.
 //!
-//! Knows the shape of every [`Request`] and [`Reply`], how they are framed on a byte stream ([`frame`]), their
-//! [`limits`], and where one plist document of powermetrics ends ([`documents`]). All of it takes bytes and gives values.
+//! Knows the names of app and helper ([`identity`]), the shape of every [`Request`] and [`Reply`], how they are framed on a
+//! byte stream ([`frame`]), their [`limits`], and where one plist document of powermetrics ends ([`documents`]). All of it
+//! takes bytes and gives values.
 //! Leaves to others: reading and writing, time, processes, and the contents of a plist document.
 //!
 //! # Conversation
@@ -32,6 +33,7 @@
 
 pub mod documents;
 pub mod frame;
+pub mod identity;
 pub mod limits;
 mod message;
 mod sampler;
