@@ -125,9 +125,12 @@ pub const APP_ID: &str = joined!("org.joulebar.app", SUFFIX);
 /// The helper's name as a daemon that the app registers: launchd label, Mach service, signing identifier, file name.
 pub const HELPER_ID: &str = joined!("org.joulebar.app.helper", SUFFIX);
 
+/// Signing identifier of the terminal program.
+pub const CLI_ID: &str = joined!("org.joulebar.app.cli", SUFFIX);
+
 /// The helper's name as a daemon that `joulebar helper install` has put in place: another one, since launchd refuses two
 /// daemons of one name.
-pub const LOCAL_HELPER_ID: &str = joined!("org.joulebar.app.helper.local", SUFFIX);
+pub const LOCAL_HELPER_ID: &str = joined!(HELPER_ID, ".local");
 
 /// The first version that was always built with the hardened runtime. To be raised when a version can be injected into.
 pub const MIN_APP_VERSION: &str = "0.1.0";
@@ -246,9 +249,9 @@ mod tests {
 
     #[test]
     fn threat_04_builds_that_are_not_released_have_names_of_their_own() {
-        let names = [APP_ID, HELPER_ID, LOCAL_HELPER_ID];
+        let names = [APP_ID, HELPER_ID, CLI_ID];
         assert!(names.iter().all(|name| name.ends_with(".dev") != IS_RELEASED), "{names:?}");
-        assert!(HELPER_ID != LOCAL_HELPER_ID);
+        assert_eq!(LOCAL_HELPER_ID, format!("{HELPER_ID}.local"));
         assert!(CLIENT_REQUIREMENT_FILE.starts_with("/Library/Application Support/org.joulebar.app"));
     }
 
