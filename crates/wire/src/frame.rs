@@ -188,6 +188,8 @@ pub enum WireError {
     Malformed(serde_json::Error),
     /// The document after a `sample` is not as long as the sample says.
     LengthMismatch,
+    /// What a message came in, where the transport has no frames, holds something else than a message.
+    Envelope,
 }
 
 impl fmt::Display for WireError {
@@ -196,6 +198,7 @@ impl fmt::Display for WireError {
             Self::TooLong { announced, max } => write!(f, "a frame of {announced} bytes, {max} are allowed"),
             Self::Malformed(_) => f.write_str("not a message of this protocol"),
             Self::LengthMismatch => f.write_str("the document is not as long as its sample says"),
+            Self::Envelope => f.write_str("not an envelope of this protocol"),
         }
     }
 }
@@ -204,7 +207,7 @@ impl std::error::Error for WireError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Malformed(source) => Some(source),
-            Self::TooLong { .. } | Self::LengthMismatch => None,
+            Self::TooLong { .. } | Self::LengthMismatch | Self::Envelope => None,
         }
     }
 }

@@ -81,7 +81,6 @@ pub enum Restricted {}
 /// A listener, or a client's end, that is not active yet.
 ///
 /// One that is dropped in this state is leaked on purpose: libxpc aborts a process that releases an inactive connection.
-#[derive(Debug)]
 pub struct Endpoint<State, C: Calls> {
     calls: C,
     connection: C::Connection,
@@ -130,7 +129,6 @@ impl<C: Calls> Endpoint<Restricted, C> {
 }
 
 /// A client that a listener let through and that was neither accepted nor turned away. Dropping it turns it away.
-#[derive(Debug)]
 pub struct Unaccepted<C: Calls> {
     active: Active<C>,
 }
@@ -153,7 +151,6 @@ impl<C: Calls> Unaccepted<C> {
 }
 
 /// A connection in use. Dropping it ends it.
-#[derive(Debug)]
 pub struct Active<C: Calls> {
     calls: C,
     connection: C::Connection,
