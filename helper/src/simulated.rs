@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     // made absolute now: the working directory changes below
     let program = std::path::absolute(path).map(|path| Program::Simulator { path, arguments: arguments.collect() });
     match program.and_then(|program| {
+        sys::close_inherited_descriptors();
         sys::tidy_process()?;
         stdio::serve(&program, Rights::Sufficient)
     }) {

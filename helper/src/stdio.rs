@@ -1,4 +1,4 @@
-//! The session on file descriptors 0 and 1: one client, one thread, one `poll` loop. End of input ends the helper.
+//! The clients of a session on file descriptors 0 and 1: there is one, and the end of its input is its end.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -6,171 +6,104 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use joulebar_wire::documents::Piece;
 use joulebar_wire::frame::FrameDecoder;
 use joulebar_wire::limits::MAX_MESSAGE_BYTES;
 
-use crate::process::Process;
 use crate::program::Program;
-use crate::session::{Action, Config, Event, Parcel, PeerId, Rights, Session};
-use crate::sys::{self, Interest, Signals, monotonic_time};
+use crate::server::{self, Clients, Heard};
+use crate::session::{Config, Parcel, PeerId, Rights};
+use crate::sys::{self, Interest, monotonic_time};
 
 const CLIENT: PeerId = PeerId(0);
 /// Largest single read from the client.
 const REQUEST_BUFFER_BYTES: usize = 4 * 1024;
-/// Largest single read from powermetrics: what a pipe holds.
-const OUTPUT_BUFFER_BYTES: usize = 64 * 1024;
-/// How long a client that does not read is waited for at the end.
-const FLUSH_TIME: Duration = Duration::from_millis(300);
 
 /// Serves the client on descriptors 0 and 1 until it goes away; gives the exit status.
 ///
 /// # Errors
 /// The system's, when the descriptors can't be used at all. Everything else is told to the client.
 pub fn serve(program: &Program, rights: Rights) -> io::Result<u8> {
-    Server::new(program, rights)?.run()
+    let config = Config { rights, tool: program.find(), simulated: program.is_simulated(), idle_exit: Duration::ZERO };
+    let client = Client {
+        input: File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        output: Outbox::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))?,
+        requests: FrameDecoder::new(),
+        heard: VecDeque::from([Heard::Connected(CLIENT)]),
+        is_listening: true,
+    };
+    server::serve(program, config, client)
 }
 
-struct Server<'a> {
-    program: &'a Program,
-    session: Session,
-    signals: Signals,
+struct Client {
     input: File,
     output: Outbox,
     requests: FrameDecoder,
-    process: Option<Process>,
+    heard: VecDeque<Heard>,
     /// False once the client is gone or was hung up on.
     is_listening: bool,
-    exit_status: Option<u8>,
 }
 
-impl<'a> Server<'a> {
-    fn new(program: &'a Program, rights: Rights) -> io::Result<Self> {
-        let config =
-            Config { rights, tool: program.find(), simulated: program.is_simulated(), idle_exit: Duration::ZERO };
-        Ok(Self {
-            program,
-            session: Session::new(config),
-            signals: Signals::catch()?,
-            input: File::from(io::stdin().as_fd().try_clone_to_owned()?),
-            output: Outbox::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))?,
-            requests: FrameDecoder::new(),
-            process: None,
-            is_listening: true,
-            exit_status: None,
-        })
+impl Clients for Client {
+    fn interests(&self) -> Vec<Interest> {
+        if !self.is_listening {
+            return Vec::new();
+        }
+        vec![Interest::readable(self.input.as_fd()), self.output.interest()]
     }
 
-    fn run(mut self) -> io::Result<u8> {
-        let mut buffer = vec![0; OUTPUT_BUFFER_BYTES];
-        self.handle(Event::Connected { peer: CLIENT });
-        loop {
-            if let Some(status) = self.exit_status {
-                self.output.flush(monotonic_time() + FLUSH_TIME);
-                return Ok(status);
-            }
-            self.wait(&mut buffer)?;
-            self.read_process(&mut buffer);
-            self.handle(Event::Tick);
+    fn serve(&mut self, found: &[Interest]) {
+        // none after it was hung up on
+        let [input, output] = found else { return };
+        if output.is_broken() || (output.is_ready() && self.output.write_some().is_err()) {
+            return self.lose();
+        }
+        if input.is_ready() {
+            self.read();
         }
     }
 
-    /// Waits for something to happen and deals with the client's side of it.
-    fn wait(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        let timeout = self.session.deadline().map(|deadline| deadline.saturating_sub(monotonic_time()));
-        let mut interests = vec![self.signals.interest()];
-        if self.is_listening {
-            interests.push(Interest::readable(self.input.as_fd()));
-            interests.push(self.output.interest());
+    fn next(&mut self) -> Option<Heard> {
+        if let Some(heard) = self.heard.pop_front() {
+            return Some(heard);
         }
-        let process_from = interests.len();
-        interests.extend(self.process.iter().flat_map(Process::interests));
-        sys::wait(&mut interests, timeout)?;
-        if interests[0].is_ready() && self.signals.take() {
-            self.handle(Event::Shutdown);
+        if let Some(document_bytes) = self.output.next_delivered() {
+            return Some(Heard::Delivered(CLIENT, document_bytes));
         }
-        if let [input, output] = &interests[1..process_from] {
-            if output.is_broken() || (output.is_ready() && self.output.write_some().is_err()) {
-                self.lose_client();
-                return Ok(());
-            }
-            while let Some(document_bytes) = self.output.next_delivered() {
-                self.handle(Event::Delivered { peer: CLIENT, document_bytes });
-            }
-            if input.is_ready() {
-                self.read_client(&mut buffer[..REQUEST_BUFFER_BYTES]);
-            }
+        if !self.is_listening {
+            return None;
         }
-        Ok(())
+        match self.requests.next_frame(MAX_MESSAGE_BYTES) {
+            Ok(frame) => frame.map(|bytes| Heard::Frame(CLIENT, bytes)),
+            Err(error) => Some(Heard::Broken(CLIENT, error)),
+        }
     }
 
-    fn read_client(&mut self, buffer: &mut [u8]) {
-        match self.input.read(buffer) {
+    fn send(&mut self, _: PeerId, parcel: Parcel) {
+        self.output.put(parcel);
+    }
+
+    fn close(&mut self, _: PeerId) {
+        self.is_listening = false;
+    }
+
+    fn flush(&mut self, until: Duration) {
+        self.output.flush(until);
+    }
+}
+
+impl Client {
+    fn read(&mut self) {
+        let mut buffer = [0; REQUEST_BUFFER_BYTES];
+        match self.input.read(&mut buffer) {
             Ok(len @ 1..) => self.requests.push(&buffer[..len]),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Ok(0) | Err(_) => return self.lose_client(),
-        }
-        while self.is_listening {
-            match self.requests.next_frame(MAX_MESSAGE_BYTES) {
-                Ok(Some(bytes)) => self.handle(Event::Frame { peer: CLIENT, bytes: &bytes }),
-                Ok(None) => break,
-                Err(error) => self.handle(Event::BrokenFrame { peer: CLIENT, error: &error }),
-            }
+            Ok(0) | Err(_) => self.lose(),
         }
     }
 
-    fn lose_client(&mut self) {
+    fn lose(&mut self) {
         self.is_listening = false;
-        self.handle(Event::Gone { peer: CLIENT });
-    }
-
-    /// Takes in what the child has written, and its end.
-    fn read_process(&mut self, buffer: &mut [u8]) {
-        let Some(process) = &mut self.process else { return };
-        let (child, end) = (process.id, process.reap());
-        if let Some(end) = end {
-            if let Some(process) = self.process.take() {
-                let (pieces, exit) = process.rest(buffer, end);
-                pieces.into_iter().for_each(|piece| self.handle(event_of(child, piece)));
-                self.handle(Event::Exited { child, exit });
-            }
-            return;
-        }
-        process.read(buffer);
-        let is_oversize = process.is_oversize();
-        while let Some(piece) = self.process.as_mut().and_then(Process::next_piece) {
-            self.handle(event_of(child, piece));
-        }
-        if is_oversize {
-            self.handle(Event::Oversize { child });
-        }
-    }
-
-    fn handle(&mut self, event: Event<'_>) {
-        self.session.handle(event, monotonic_time());
-        while let Some(action) = self.session.next_action() {
-            match action {
-                Action::Send { parcel, .. } => self.output.put(parcel),
-                Action::Close { .. } => self.is_listening = false,
-                Action::Spawn { child, plan } => match Process::spawn(self.program, child, &plan) {
-                    Ok(process) => self.process = Some(process),
-                    Err(error) => self.session.handle(Event::SpawnFailed { child, error }, monotonic_time()),
-                },
-                Action::Signal { child, signal } => {
-                    if let Some(process) = self.process.as_ref().filter(|process| process.id == child) {
-                        process.signal(signal);
-                    }
-                }
-                Action::Exit { status } => self.exit_status = Some(status),
-            }
-        }
-    }
-}
-
-fn event_of(child: crate::session::ChildId, piece: Piece) -> Event<'static> {
-    match piece {
-        Piece::Document { offset, bytes, .. } => Event::Document { child, offset, bytes },
-        Piece::Damaged { .. } => Event::Damaged { child },
+        self.heard.push_back(Heard::Gone(CLIENT));
     }
 }
 

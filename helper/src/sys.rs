@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "calls into libc, each with its reason")]
 
+use std::ffi::CStr;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -56,17 +57,22 @@ pub fn take_root() -> bool {
     }
 }
 
-/// Leaves behind whatever the process was started with: open descriptors, environment, working directory, creation
-/// mask, blocked signals, core dumps. Call it first, while there is one thread.
+/// Closes what the process was started with beyond input, output and errors. Call it first. Not for a daemon: launchd hands
+/// those over, and some of what macOS itself opens must not be closed.
+pub fn close_inherited_descriptors() {
+    for descriptor in inherited_descriptors() {
+        // SAFETY: nothing here has opened any descriptor yet: std keeps none beyond 2.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
+/// Leaves behind whatever else the process was started with: creation mask, working directory, blocked signals, core dumps,
+/// environment. Call it while there is one thread.
 ///
 /// # Errors
 /// Fails when `/` can't be entered.
 pub fn tidy_process() -> io::Result<()> {
     std::env::set_current_dir("/")?;
-    for descriptor in inherited_descriptors() {
-        // SAFETY: nothing here has opened any descriptor yet: std keeps none beyond 2.
-        unsafe { libc::close(descriptor) };
-    }
     let mut descriptors = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointers are to live values or null; a zeroed sigset is a valid place for an empty one.
     unsafe {
@@ -86,6 +92,19 @@ pub fn tidy_process() -> io::Result<()> {
         unsafe { std::env::remove_var(name) };
     }
     Ok(())
+}
+
+/// Effective user and parent process, for a daemon to know who has started it.
+#[must_use]
+pub fn user_and_parent() -> (libc::uid_t, libc::pid_t) {
+    // SAFETY: neither takes anything or can fail.
+    unsafe { (libc::geteuid(), libc::getppid()) }
+}
+
+/// Writes one line to the system's log. What must not stand in a log is for the caller to leave out.
+pub fn log(line: &CStr) {
+    // SAFETY: both are C strings; the first has one place for the second.
+    unsafe { libc::syslog(libc::LOG_AUTHPRIV | libc::LOG_NOTICE, c"%s".as_ptr(), line.as_ptr()) };
 }
 
 /// What is open besides input, output and errors. The limit on descriptors says nothing about it: one may have been

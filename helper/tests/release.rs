@@ -65,7 +65,9 @@ fn no_argument_makes_it_run_another_program() {
     calls.retain(|call| *call != ["stdio"]);
     for call in &calls {
         let output = lured(directory.path()).args(call).stdin(Stdio::null()).output().unwrap();
-        assert_eq!(output.status.code(), Some(64), "{call:?}");
+        // a daemon that launchd has not started has no right to be one
+        let status = if *call == ["daemon"] { 77 } else { 64 };
+        assert_eq!(output.status.code(), Some(status), "{call:?}");
         assert_eq!(output.stdout, b"", "{call:?}");
     }
     assert!(!directory.path().join("was-run").exists());

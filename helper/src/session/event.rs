@@ -177,6 +177,16 @@ pub struct Parcel {
     pub document: Option<Rc<Vec<u8>>>,
 }
 
+impl Parcel {
+    /// The JSON of the message, for a transport that needs no frames.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        let Some((prefix, rest)) = self.head.split_first_chunk() else { return &[] };
+        let len = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
+        rest.get(..len).unwrap_or(rest)
+    }
+}
+
 /// A signal for a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChildSignal {

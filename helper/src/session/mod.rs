@@ -25,6 +25,7 @@ use self::supervisor::{Output, Supervisor};
 use crate::EXIT_PERMISSION;
 use crate::program::{Plan, Tool};
 
+pub use self::bucket::TokenBucket;
 pub use self::event::{Action, ChildId, ChildSignal, Config, Event, Exit, Parcel, PeerId, Rights};
 pub use self::supervisor::{
     HEALTHY_AFTER, MAX_RESTARTS, RESTART_DEBOUNCE, SETTLED_AFTER, SIGNALS_AFTER, STALE_AFTER, STOP_GRACE,
