@@ -39,6 +39,14 @@ need_rust() {
 
 rust_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$root/rust-toolchain.toml"; }
 
+# check_helper_size FILE: what runs as root is small enough to be looked through.
+check_helper_size() {
+    local bytes
+    bytes=$(wc -c <"$1")
+    [[ $bytes -lt 1000000 ]] || fail "the helper has $bytes bytes; less than 1000000 are allowed"
+    say "the helper has $bytes bytes"
+}
+
 # A Python that can make virtual environments.
 need_python() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || need_packages python3 python3-venv

@@ -47,6 +47,7 @@ checks() {
 
 # the helper's feature first: the plain programs must be the ones that the later parts find in target/debug
 rust helper-simulated -p joulebar-helper --features simulator
+checks helper-release scripts/release_helper.sh
 step "building the programs"
 JOULEBAR_APP=1 "$scripts/build.sh" debug
 if [[ -z ${JOULEBAR_FAST:-} ]]; then

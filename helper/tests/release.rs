@@ -9,19 +9,25 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{Client, assert_no_children, hello, hostile_frames, start, wait_until, write_program};
-use joulebar_wire::{ErrorCode, Reply, Request, Sampler};
+use joulebar_wire::limits::{MAX_INTERVAL_MS, MIN_INTERVAL_MS};
+use joulebar_wire::{ErrorCode, IntervalMs, Reply, Request, Sampler, Samplers};
 use tempfile::TempDir;
 
 /// A descriptor that nobody expects to be open.
 const HIDDEN: RawFd = 700;
-const HELPER: &str = env!("CARGO_BIN_EXE_joulebar-helper");
+
+/// The helper of scripts/release_helper.sh, built as it is shipped; else the one of this build.
+fn helper() -> PathBuf {
+    std::env::var_os("JOULEBAR_RELEASE_HELPER").map_or(env!("CARGO_BIN_EXE_joulebar-helper").into(), PathBuf::from)
+}
 
 /// A directory with a program called powermetrics that leaves a trace when it is run.
 fn trap() -> TempDir {
@@ -34,9 +40,10 @@ fn trap() -> TempDir {
     directory
 }
 
-fn lured(directory: &Path) -> Command {
+/// A program in an environment full of promises.
+fn lured(program: &Path, directory: &Path) -> Command {
     let powermetrics = directory.join("powermetrics");
-    let mut command = Command::new(HELPER);
+    let mut command = Command::new(program);
     command.current_dir(directory).env("PATH", directory);
     for name in ["POWERMETRICS", "JOULEBAR_POWERMETRICS", "JOULEBAR_SIMULATOR", "SIMULATOR", "JOULEBAR_HELPER", "SHELL"]
     {
@@ -49,7 +56,7 @@ fn lured(directory: &Path) -> Command {
 }
 
 #[test]
-fn no_argument_makes_it_run_another_program() {
+fn threat_06_no_argument_makes_it_run_another_program() {
     let directory = trap();
     let path = directory.path().join("powermetrics").display().to_string();
     let words = ["stdio", "daemon", "--simulator", "-s", "-o", "--help", "", "powermetrics", &path];
@@ -64,7 +71,7 @@ fn no_argument_makes_it_run_another_program() {
     }
     calls.retain(|call| *call != ["stdio"]);
     for call in &calls {
-        let output = lured(directory.path()).args(call).stdin(Stdio::null()).output().unwrap();
+        let output = lured(&helper(), directory.path()).args(call).stdin(Stdio::null()).output().unwrap();
         // a daemon that launchd has not started has no right to be one
         let status = if *call == ["daemon"] { 77 } else { 64 };
         assert_eq!(output.status.code(), Some(status), "{call:?}");
@@ -75,7 +82,7 @@ fn no_argument_makes_it_run_another_program() {
 }
 
 #[test]
-fn no_message_and_no_environment_makes_it_run_another_program() {
+fn threat_06_no_message_and_no_environment_makes_it_run_another_program() {
     if Path::new("/usr/bin/powermetrics").exists() {
         println!("skipped: this machine has a powermetrics, which would be run");
         return;
@@ -89,7 +96,7 @@ fn no_message_and_no_environment_makes_it_run_another_program() {
         Request::Ping { n: 3 },
     ];
     for request in &valid {
-        let mut client = Client::start(lured(directory.path()).arg("stdio"));
+        let mut client = Client::start(lured(&helper(), directory.path()).arg("stdio"));
         client.ask(&hello());
         let reply = client.next_control();
         assert!(matches!(reply, Reply::HelloOk { powermetrics: false, simulated: false, .. }), "{reply:?}");
@@ -107,7 +114,7 @@ fn no_message_and_no_environment_makes_it_run_another_program() {
         assert_eq!(client.wait().0.code(), Some(0));
     }
     for bytes in hostile_frames() {
-        let mut client = Client::start(lured(directory.path()).arg("stdio"));
+        let mut client = Client::start(lured(&helper(), directory.path()).arg("stdio"));
         client.ask(&hello());
         (0..3).for_each(|_| client.send(&bytes));
         let helper = client.helper.id();
@@ -119,11 +126,94 @@ fn no_message_and_no_environment_makes_it_run_another_program() {
     assert!(!directory.path().join("was-run").exists());
 }
 
+/// What a powermetrics does that stands at `/usr/bin/powermetrics` for one process and its children alone: it takes down
+/// its arguments and its environment.
+const WITNESS: &str = r#"#!/bin/sh
+for word in "$@"; do printf '%s\n' "$word"; done >"$dir/arguments.new"
+cat "/proc/$$/environ" >"$dir/environment"
+mv "$dir/arguments.new" "$dir/arguments"
+printf '<plist>\n</plist>\n'
+while :; do sleep 1; done
+"#;
+
+/// A directory to stand at `/usr/bin`, with a witness and what that needs; `None` where a test may not mount.
+fn witness(directory: &Path) -> Option<PathBuf> {
+    let script = "/usr/bin/mount --bind /usr/bin /usr/bin";
+    let may = Command::new("/usr/bin/unshare").args(["-m", "/bin/sh", "-c", script]).output();
+    if !may.is_ok_and(|output| output.status.success()) || fs::canonicalize("/bin").unwrap() != Path::new("/usr/bin") {
+        return None;
+    }
+    let bin = directory.join("bin");
+    fs::create_dir(&bin).unwrap();
+    write_program(&bin.join("powermetrics"), &WITNESS.replace("$dir", &directory.display().to_string()));
+    for name in ["sh", "cat", "mv", "sleep"] {
+        fs::copy(Path::new("/usr/bin").join(name), bin.join(name)).unwrap();
+    }
+    Some(bin)
+}
+
+/// The helper where `bin` stands at `/usr/bin`.
+fn witnessed(bin: &Path, directory: &Path) -> Command {
+    let script = "/usr/bin/mount --bind \"$1\" /usr/bin && exec \"$2\" stdio";
+    let mut command = lured("/usr/bin/unshare".as_ref(), directory);
+    command.args(["-m", "/bin/sh", "-c", script, "sh"]).arg(bin).arg(helper());
+    command
+}
+
 #[test]
-fn blocked_signals_and_hidden_descriptors_of_whoever_starts_it_are_left_behind() {
+fn threat_07_every_start_that_can_be_asked_for_runs_one_powermetrics_with_closed_arguments_and_environment() {
+    let directory = trap();
+    let Some(bin) = witness(directory.path()) else {
+        println!("skipped: this needs root and Linux's mount namespaces");
+        return;
+    };
+    let mut seen = BTreeSet::new();
+    let intervals = [MIN_INTERVAL_MS, 101, 1000, MAX_INTERVAL_MS];
+    for choice in 1usize..1 << Sampler::ALL.len() {
+        let chosen = Sampler::ALL.into_iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0);
+        let samplers = Samplers::new(chosen.map(|(_, sampler)| sampler).collect()).unwrap();
+        let interval_ms = IntervalMs::new(intervals[choice % intervals.len()]).unwrap();
+        let mut client = Client::start(&mut witnessed(&bin, directory.path()));
+        client.ask(&hello());
+        assert!(matches!(client.next_control(), Reply::HelloOk { powermetrics: true, simulated: false, .. }));
+        client.ask(&Request::Start { id: 7, interval_ms, samplers: samplers.clone() });
+        let trace = directory.path().join("arguments");
+        wait_until("it runs", || trace.exists());
+        let process = client.helper.id();
+        let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+        let [child] = children.split_whitespace().collect::<Vec<_>>()[..] else { panic!("children: {children}") };
+        let command_line = fs::read(format!("/proc/{child}/cmdline")).unwrap();
+        assert!(command_line.starts_with(b"/bin/sh\0/usr/bin/powermetrics\0-f\0"), "{command_line:?}");
+        let arguments = fs::read_to_string(&trace).unwrap();
+        let samples = 3_600_000u32.div_ceil(interval_ms.get());
+        let expected = format!("-f\nplist\n-b\n0\n-i\n{}\n-n\n{samples}\n-s\n{samplers}\n", interval_ms.get());
+        assert_eq!(arguments, expected);
+        let environment = fs::read(directory.path().join("environment")).unwrap();
+        let mut environment: Vec<_> = environment.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).collect();
+        environment.sort_unstable();
+        assert_eq!(environment, [&b"LC_ALL=C"[..], b"PATH=/usr/bin:/bin:/usr/sbin:/sbin"]);
+        client.hang_up();
+        assert_eq!(client.wait().0.code(), Some(0));
+        fs::remove_file(trace).unwrap();
+        seen.insert(arguments);
+    }
+    for bytes in hostile_frames() {
+        let mut client = Client::start(&mut witnessed(&bin, directory.path()));
+        client.ask(&hello());
+        (0..3).for_each(|_| client.send(&bytes));
+        assert_eq!(client.wait().0.code(), Some(0));
+        assert!(!directory.path().join("arguments").exists(), "{bytes:?}");
+    }
+    assert!(!directory.path().join("was-run").exists());
+    println!("{} command lines seen, none with another option", seen.len());
+    assert_eq!(seen.len(), 31);
+}
+
+#[test]
+fn threat_08_blocked_signals_and_hidden_descriptors_of_whoever_starts_it_are_left_behind() {
     let (_reader, writer) = std::io::pipe().unwrap();
     let inherited = writer.as_raw_fd();
-    let mut command = Command::new(HELPER);
+    let mut command = Command::new(helper());
     // SAFETY: these calls may be made between fork and exec; the pointers are to live values or null, and the
     // descriptor is open, since `writer` outlives the start.
     unsafe {
@@ -150,8 +240,8 @@ fn blocked_signals_and_hidden_descriptors_of_whoever_starts_it_are_left_behind()
 }
 
 #[test]
-fn option_for_a_simulator_is_not_even_in_the_binary() {
-    let binary = fs::read(HELPER).unwrap();
+fn threat_08_option_for_a_simulator_is_not_even_in_the_binary() {
+    let binary = fs::read(helper()).unwrap();
     let contains = |needle: &[u8]| binary.windows(needle.len()).any(|window| window == needle);
     assert!(contains(b"/usr/bin/powermetrics"), "the search works");
     assert!(!contains(b"--simulator"));
