@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_request_that_can_be_made_gives_a_command_line_of_the_allowed_words() {
+    fn threat_06_every_request_that_can_be_made_gives_a_command_line_of_the_allowed_words() {
         let mut seen = 0;
         for choice in 1u32..1 << Sampler::ALL.len() {
             let chosen = Sampler::ALL.into_iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn lease_covers_an_hour_at_any_interval() {
+    fn threat_11_lease_covers_an_hour_at_any_interval() {
         for interval_ms in [100, 7_000, 60_000] {
             let plan = Plan { interval: IntervalMs::new(interval_ms).unwrap(), samplers: Samplers::default() };
             let covered = plan.interval() * u32::try_from(plan.lease_samples()).unwrap();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_a_file_that_others_can_write_is_not_trusted() {
+    fn threat_08_a_link_or_a_file_that_others_can_write_is_not_trusted() {
         let directory = tempfile::tempdir().unwrap();
         let (file, link) = (directory.path().join("file"), directory.path().join("link"));
         assert_eq!(inspect(&file), Tool::Missing);

@@ -243,7 +243,7 @@ fn hello_must_come_first_and_in_time() {
 }
 
 #[test]
-fn client_of_another_version_learns_ours_and_can_do_nothing_else() {
+fn threat_15_client_of_another_version_learns_ours_and_can_do_nothing_else() {
     let mut rig = Rig::new();
     rig.does(Event::Connected { peer: ANN });
     let did = rig.ask(ANN, &Request::Hello { proto: 2, app: "9".into() });
@@ -283,7 +283,7 @@ fn third_bad_request_ends_the_conversation() {
 }
 
 #[test]
-fn what_a_client_wrote_comes_back_capped_and_without_control_characters() {
+fn threat_19_what_a_client_wrote_comes_back_capped_and_without_control_characters() {
     let mut rig = Rig::greeted();
     let did = rig.say(ANN, &format!("{{\"t\":\"{}\\u001b\"}}", "A".repeat(3000)));
     let [Did::Sent(_, Reply::Error { detail, .. })] = &did[..] else { panic!("{did:?}") };
@@ -291,7 +291,7 @@ fn what_a_client_wrote_comes_back_capped_and_without_control_characters() {
 }
 
 #[test]
-fn frame_beyond_the_limit_ends_the_conversation_at_once() {
+fn threat_09_frame_beyond_the_limit_ends_the_conversation_at_once() {
     let mut rig = Rig::greeted();
     let error = joulebar_wire::frame::WireError::TooLong { announced: 1 << 31, max: 4096 };
     let did = rig.does(Event::BrokenFrame { peer: ANN, error: &error });
@@ -300,7 +300,7 @@ fn frame_beyond_the_limit_ends_the_conversation_at_once() {
 }
 
 #[test]
-fn flood_is_refused_after_the_burst_and_then_cut_off() {
+fn threat_10_flood_is_refused_after_the_burst_and_then_cut_off() {
     let mut rig = Rig::greeted();
     for n in 0..19 {
         assert_eq!(rig.ask(ANN, &Request::Ping { n }), [Did::Sent(ANN, Reply::Pong { n })]);
@@ -321,7 +321,7 @@ fn ten_requests_per_second_are_served_for_ever() {
 }
 
 #[test]
-fn reader_that_never_reads_gets_four_samples_and_a_count_of_the_rest() {
+fn threat_09_reader_that_never_reads_gets_four_samples_and_a_count_of_the_rest() {
     let mut rig = Rig::streaming();
     rig.reads = false;
     let sent: usize = (0..100).map(|_| rig.document(0).len()).sum();
@@ -333,7 +333,7 @@ fn reader_that_never_reads_gets_four_samples_and_a_count_of_the_rest() {
 }
 
 #[test]
-fn large_documents_on_their_way_are_bounded_by_their_bytes_too() {
+fn threat_09_large_documents_on_their_way_are_bounded_by_their_bytes_too() {
     let mut rig = Rig::streaming();
     rig.reads = false;
     let sent: usize = (0..10).map(|_| rig.document_of(0, MAX_DOCUMENT_BYTES / 2).len()).sum();
@@ -345,7 +345,7 @@ fn large_documents_on_their_way_are_bounded_by_their_bytes_too() {
 }
 
 #[test]
-fn control_replies_are_kept_for_a_slow_reader_but_not_without_end() {
+fn threat_09_control_replies_are_kept_for_a_slow_reader_but_not_without_end() {
     let mut rig = Rig::streaming();
     rig.reads = false;
     for n in 0..MAX_REPLIES_IN_FLIGHT as u64 {
@@ -398,7 +398,7 @@ fn mark_waits_for_a_child_that_may_not_be_ready_for_signals() {
 }
 
 #[test]
-fn child_that_ignores_sigterm_is_killed_after_half_a_second() {
+fn threat_11_child_that_ignores_sigterm_is_killed_after_half_a_second() {
     let mut rig = Rig::streaming();
     rig.ask(ANN, &Request::Stop { id: 7 });
     assert_eq!(rig.pass(ms(499)), []);
@@ -408,7 +408,7 @@ fn child_that_ignores_sigterm_is_killed_after_half_a_second() {
 }
 
 #[test]
-fn child_is_stopped_at_once_when_the_client_goes_and_the_helper_never_outlives_it_by_two_seconds() {
+fn threat_11_child_is_stopped_at_once_when_the_client_goes_and_the_helper_never_outlives_it_by_two_seconds() {
     let mut rig = Rig::streaming();
     assert_eq!(rig.does(Event::Gone { peer: ANN }), [Did::Signalled(0, ChildSignal::Terminate)]);
     let did = rig.pass(EXIT_GRACE);
@@ -417,7 +417,7 @@ fn child_is_stopped_at_once_when_the_client_goes_and_the_helper_never_outlives_i
 }
 
 #[test]
-fn child_is_started_anew_when_its_lease_is_over_and_the_client_learns_of_the_gap() {
+fn threat_11_child_is_started_anew_when_its_lease_is_over_and_the_client_learns_of_the_gap() {
     let mut rig = Rig::streaming();
     for _ in 0..3599 {
         rig.now += ms(1005);
@@ -430,7 +430,7 @@ fn child_is_started_anew_when_its_lease_is_over_and_the_client_learns_of_the_gap
 }
 
 #[test]
-fn crashing_child_is_restarted_five_times_with_growing_pauses_and_then_given_up() {
+fn threat_10_crashing_child_is_restarted_five_times_with_growing_pauses_and_then_given_up() {
     let mut rig = Rig::streaming();
     for (child, pause_s) in [1, 2, 4, 8, 16].into_iter().enumerate() {
         let child = child as u64;
@@ -494,7 +494,7 @@ fn child_that_writes_only_garbage_is_taken_for_stuck_too() {
 }
 
 #[test]
-fn endless_document_ends_the_stream() {
+fn threat_09_endless_document_ends_the_stream() {
     let mut rig = Rig::streaming();
     let did = rig.does(Event::Oversize { child: ChildId(0) });
     assert!(matches!(did[0], Did::Sent(_, Reply::Error { code: ErrorCode::Oversize, id: Some(7), .. })), "{did:?}");
@@ -545,7 +545,7 @@ fn program_that_cannot_be_started_is_unavailable() {
 }
 
 #[test]
-fn starting_and_stopping_in_a_loop_starts_one_child_in_two_seconds() {
+fn threat_10_starting_and_stopping_in_a_loop_starts_one_child_in_two_seconds() {
     let mut rig = Rig::greeted();
     let mut starts = Vec::new();
     for round in 0..20 {

@@ -158,7 +158,7 @@ fn documents_arrive_unchanged_and_in_order() {
 }
 
 #[test]
-fn child_gets_closed_arguments_an_empty_environment_and_the_root_directory() {
+fn threat_08_child_gets_closed_arguments_an_empty_environment_and_the_root_directory() {
     let bench = Bench::new("steady");
     let mut client =
         Client::start(bench.command().env("LD_LIBRARY_PATH", "/nowhere").env("POWERMETRICS", "/bin/false"));
@@ -202,7 +202,7 @@ fn mark_gives_a_boundary_sample() {
 }
 
 #[test]
-fn stderr_without_end_does_not_block_the_child_or_fill_the_helper() {
+fn threat_09_stderr_without_end_does_not_block_the_child_or_fill_the_helper() {
     let bench = Bench::new("noisy");
     let (client, _) = bench.streaming();
     let samples = std::iter::from_fn(|| client.next()).filter(|received| received.document.is_some());
@@ -252,7 +252,7 @@ fn powermetrics_that_wants_root_is_an_error_of_permission() {
 }
 
 #[test]
-fn endless_document_is_cut_off_without_being_kept() {
+fn threat_09_endless_document_is_cut_off_without_being_kept() {
     let bench = Bench::new("endless");
     let (client, child) = bench.streaming();
     let mut replies = Vec::new();
@@ -287,7 +287,7 @@ fn wrong_arguments_exit_64() {
 }
 
 #[test]
-fn told_to_end_the_helper_takes_its_child_along() {
+fn threat_11_told_to_end_the_helper_takes_its_child_along() {
     let bench = Bench::new("steady");
     let (mut client, child) = bench.streaming();
     kill(client.helper.id(), "-TERM");
@@ -308,7 +308,7 @@ fn interrupt_from_the_terminal_is_left_to_the_client() {
 }
 
 #[test]
-fn killed_client_takes_helper_and_child_with_it() {
+fn threat_11_killed_client_takes_helper_and_child_with_it() {
     for mode in ["steady", "hang", "flood"] {
         let bench = Bench::new(mode);
         let (to_helper, mut requests) = std::io::pipe().unwrap();
@@ -333,7 +333,7 @@ fn killed_client_takes_helper_and_child_with_it() {
 }
 
 #[test]
-fn killed_helper_takes_its_child_with_it() {
+fn threat_11_killed_helper_takes_its_child_with_it() {
     let bench = Bench::new("steady");
     let (mut client, child) = bench.streaming();
     client.helper.kill().unwrap();
@@ -344,7 +344,7 @@ fn killed_helper_takes_its_child_with_it() {
 }
 
 #[test]
-fn reader_that_never_reads_costs_no_memory_and_gets_a_count_of_what_it_missed() {
+fn threat_09_reader_that_never_reads_costs_no_memory_and_gets_a_count_of_what_it_missed() {
     let bench = Bench::new("flood");
     let mut helper = bench.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut requests = helper.stdin.take().unwrap();
@@ -363,7 +363,7 @@ fn reader_that_never_reads_costs_no_memory_and_gets_a_count_of_what_it_missed() 
 }
 
 #[test]
-fn stopped_reader_finds_every_gap_counted_when_it_goes_on() {
+fn threat_09_stopped_reader_finds_every_gap_counted_when_it_goes_on() {
     let bench = Bench::new("flood");
     let (replies, from_helper) = std::io::pipe().unwrap();
     let mut helper = bench.command().stdin(Stdio::piped()).stdout(from_helper).spawn().unwrap();
@@ -398,7 +398,7 @@ fn stopped_reader_finds_every_gap_counted_when_it_goes_on() {
 }
 
 #[test]
-fn hostile_clients_are_cut_off_small_and_without_a_child() {
+fn threat_09_hostile_clients_are_cut_off_small_and_without_a_child() {
     let bench = Bench::new("steady");
     let flood = frame(br#"{"t":"ping","n":1}"#).repeat(100_000);
     let mut attacks: Vec<(&str, Vec<u8>)> = vec![
@@ -436,7 +436,7 @@ fn hostile_clients_are_cut_off_small_and_without_a_child() {
 }
 
 #[test]
-fn half_a_frame_is_waited_for_until_the_client_goes() {
+fn threat_09_half_a_frame_is_waited_for_until_the_client_goes() {
     let bench = Bench::new("steady");
     let mut client = bench.client();
     let ping = encode_request(&Request::Ping { n: 3 }).unwrap();

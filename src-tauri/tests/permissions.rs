@@ -63,7 +63,7 @@ const FRAMEWORK: [&str; 4] = [
 ];
 
 #[test]
-fn pages_may_use_their_own_commands_and_nothing_of_the_system() {
+fn threat_16_pages_may_use_their_own_commands_and_nothing_of_the_system() {
     let own: BTreeSet<String> = listed().iter().map(|name| format!("allow-{}", name.replace('_', "-"))).collect();
     for (window, permissions) in capabilities() {
         for permission in permissions {
@@ -93,7 +93,7 @@ fn the_popover_can_not_delete_rename_or_change_the_token() {
 }
 
 #[test]
-fn pages_load_nothing_from_elsewhere() {
+fn threat_16_pages_load_nothing_from_elsewhere() {
     let configuration = json("tauri.conf.json");
     let security = &configuration["app"]["security"];
     assert!(security.get("dangerousDisableAssetCspModification").is_none());

@@ -397,7 +397,7 @@ fn mutate(bytes: &mut Vec<u8>, edits: &[(prop::sample::Index, u8, u8)]) {
 
 proptest! {
     #[test]
-    fn damaged_documents_never_panic_and_never_give_the_impossible(
+    fn threat_05_damaged_documents_never_panic_and_never_give_the_impossible(
         edits in prop::collection::vec(any::<(prop::sample::Index, u8, u8)>(), 1..6),
     ) {
         let mut bytes = rich_document();

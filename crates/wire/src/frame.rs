@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_beyond_the_limit_is_refused_by_its_length_alone() {
+    fn threat_09_a_frame_beyond_the_limit_is_refused_by_its_length_alone() {
         let mut decoder = FrameDecoder::new();
         decoder.push(&4097u32.to_le_bytes());
         for _ in 0..2 {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_json_is_an_error_and_not_a_stack_overflow() {
+    fn threat_17_deep_json_is_an_error_and_not_a_stack_overflow() {
         let frame = format!("{{\"t\":\"ping\",\"n\":{}", "[".repeat(4000));
         assert!(matches!(parse_request(frame.as_bytes()), Err(WireError::Malformed(_))));
     }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn details_are_capped_and_carry_no_control_characters() {
+    fn threat_19_details_are_capped_and_carry_no_control_characters() {
         let Reply::Error { detail, .. } = Reply::error(ErrorCode::Internal, None, &"é\n\u{1b}".repeat(1000)) else {
             panic!("not an error")
         };

@@ -31,6 +31,8 @@
 //!   `error unsupported`.
 //! - The files in `tests/golden` are the messages byte by byte. One that has to be edited is a new version.
 
+#![forbid(unsafe_code)]
+
 pub mod documents;
 pub mod frame;
 pub mod identity;

@@ -104,7 +104,7 @@ fn no_golden_file_is_left_out() {
 }
 
 #[test]
-fn requests_outside_the_closed_lists_are_refused() {
+fn threat_06_requests_outside_the_closed_lists_are_refused() {
     for bad in [
         r#"{"t":"start","id":7,"interval_ms":99,"samplers":["cpu_power"]}"#,
         r#"{"t":"start","id":7,"interval_ms":60001,"samplers":["cpu_power"]}"#,

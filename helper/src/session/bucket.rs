@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_of_twenty_then_ten_per_second() {
+    fn threat_10_a_burst_of_twenty_then_ten_per_second() {
         let start = Duration::from_secs(1000);
         let mut bucket = TokenBucket::full(start);
         assert_eq!((0..30).filter(|_| bucket.take(start)).count(), 20);
