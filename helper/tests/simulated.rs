@@ -16,8 +16,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, assert_no_children, frame, hello, hostile_frames, is_alive, peak_memory_bytes, start, wait_until,
-    write_program,
+    Client, assert_no_children, assert_only_child, frame, hello, hostile_frames, is_alive, peak_memory_bytes, start,
+    wait_until, write_program,
 };
 use joulebar_wire::frame::{ReplyDecoder, encode_request};
 use joulebar_wire::{ErrorCode, Reply, Request, Sampler, StopReason};
@@ -350,8 +350,9 @@ fn threat_09_reader_that_never_reads_costs_no_memory_and_gets_a_count_of_what_it
     let mut requests = helper.stdin.take().unwrap();
     requests.write_all(&encode_request(&hello()).unwrap()).unwrap();
     requests.write_all(&encode_request(&start(7, &[Sampler::Thermal])).unwrap()).unwrap();
-    bench.child();
+    let child = bench.child();
     std::thread::sleep(Duration::from_secs(3));
+    assert_only_child(helper.id(), child);
     let bytes_read = fs::read_to_string(format!("/proc/{}/io", helper.id())).unwrap();
     let rchar: u64 = bytes_read.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap();
     println!("the child wrote {:.0} MB in the meantime", rchar as f64 / 1e6);
@@ -372,8 +373,9 @@ fn threat_09_stopped_reader_finds_every_gap_counted_when_it_goes_on() {
     requests.write_all(&encode_request(&hello()).unwrap()).unwrap();
     kill(reader.id(), "-STOP");
     requests.write_all(&encode_request(&start(7, &[Sampler::Thermal])).unwrap()).unwrap();
-    bench.child();
+    let child = bench.child();
     std::thread::sleep(Duration::from_secs(1));
+    assert_only_child(helper.id(), child);
     assert_small("stopped reader", helper.id());
     kill(reader.id(), "-CONT");
     let mut output = reader.stdout.take().unwrap();

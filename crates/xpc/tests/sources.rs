@@ -6,15 +6,23 @@ use std::path::{Path, PathBuf};
 
 /// All Rust files that the helper is made of: path and text.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let mut folders: Vec<_> = ["crates/wire/src", "crates/xpc/src", "helper/src"].map(|path| root.join(path)).into();
+    rust_files(&["crates/wire/src", "crates/xpc/src", "helper/src"])
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn rust_files(folders: &[&str]) -> Vec<(PathBuf, String)> {
+    let root = root();
+    let mut folders: Vec<_> = folders.iter().map(|path| root.join(path)).collect();
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 sources.push((path.strip_prefix(&root).unwrap().to_owned(), fs::read_to_string(&path).unwrap()));
             }
         }
@@ -76,8 +84,7 @@ fn threat_17_unsafe_code_is_in_one_file_of_the_helper_and_in_the_calls_to_libxpc
 
 #[test]
 fn threat_20_helper_names_four_dependencies_and_no_more() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../helper/Cargo.toml");
-    let text = fs::read_to_string(manifest).unwrap();
+    let text = fs::read_to_string(root().join("helper/Cargo.toml")).unwrap();
     let mut section = "";
     let mut names = Vec::new();
     for line in text.lines() {
@@ -89,4 +96,19 @@ fn threat_20_helper_names_four_dependencies_and_no_more() {
     }
     names.sort_unstable();
     assert_eq!(names, ["embed_plist", "joulebar-wire", "joulebar-xpc", "libc"]);
+}
+
+#[test]
+fn every_test_that_the_threat_table_names_exists_and_every_row_is_there() {
+    let table = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let named: Vec<_> = table.split('`').filter(|word| word.starts_with("threat_") && *word != "threat_NN").collect();
+    let files = rust_files(&["crates", "helper/src", "helper/tests", "src-tauri/src", "src-tauri/tests"]);
+    for name in &named {
+        let definition = format!("fn {name}(");
+        assert!(files.iter().any(|(_, text)| text.contains(&definition)), "{name}");
+    }
+    assert!(named.len() > 50, "{}", named.len());
+    for row in 1..=20 {
+        assert!(table.contains(&format!("\n| {row} | ")), "row {row}");
+    }
 }

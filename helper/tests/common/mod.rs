@@ -128,6 +128,12 @@ pub fn assert_no_children(process: u32) {
     assert_eq!(children, "");
 }
 
+/// A process has started this one and no other.
+pub fn assert_only_child(process: u32, child: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+    assert_eq!(children.split_whitespace().collect::<Vec<_>>(), [child.to_string()]);
+}
+
 pub fn write_program(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
