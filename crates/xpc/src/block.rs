@@ -1,8 +1,8 @@
 //! A Rust closure as one of Apple's blocks, for calls that copy their block.
 //!
 //! The layout is that of clang's "Block Implementation Specification" (`Block_layout` with copy and dispose helpers), which
-//! is fixed ABI. Checked without a Mac: sizes and offsets, by the assertions below. Not checked: that libxpc copies and
-//! disposes of it as the specification says.
+//! is fixed ABI. Checked without a Mac: sizes and offsets, and the life of a closure through copies that are made as the
+//! specification says. Not checked: that libxpc makes them so.
 
 #![allow(unsafe_code, reason = "a block is a C structure whose lifetime the system manages")]
 
@@ -10,7 +10,8 @@ use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ffi::{_NSConcreteStackBlock, Object};
+/// Any XPC object.
+type Object = *mut c_void;
 
 /// `BLOCK_HAS_COPY_DISPOSE`
 const HAS_COPY_DISPOSE: c_int = 1 << 25;
@@ -77,10 +78,20 @@ pub fn once(closure: impl FnOnce() + Send + 'static, call: impl FnOnce(*const c_
     lend(Box::new(closure), invoke_without as *const c_void, call);
 }
 
+/// What marks a block that lies on the stack.
+#[cfg(target_os = "macos")]
+fn on_stack() -> *const c_void {
+    (&raw const crate::ffi::_NSConcreteStackBlock).cast()
+}
+#[cfg(not(target_os = "macos"))]
+fn on_stack() -> *const c_void {
+    std::ptr::null()
+}
+
 fn lend(closure: Box<Closure>, invoke: *const c_void, call: impl FnOnce(*const c_void)) {
     let closure = Arc::new(closure);
     let block = Block {
-        isa: (&raw const _NSConcreteStackBlock).cast(),
+        isa: on_stack(),
         flags: HAS_COPY_DISPOSE,
         reserved: 0,
         invoke,
@@ -89,4 +100,98 @@ fn lend(closure: Box<Closure>, invoke: *const c_void, call: impl FnOnce(*const c
     };
     // copies have counts of their own; ours goes with `closure`
     call((&raw const block).cast());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// What the system's `Block_copy`, a call and `Block_release` do, by the specification.
+    struct Copied(Box<Block>);
+
+    impl Copied {
+        fn of(block: *const c_void) -> Self {
+            let from = block.cast::<Block>();
+            // SAFETY: the block is lent for the length of this call; its fields are copied as they are, and its own helper
+            // counts the copy.
+            unsafe {
+                let mut to = Box::new(std::ptr::read(from));
+                ((*from).descriptor.copy)(&raw mut *to, from);
+                Self(to)
+            }
+        }
+
+        fn call(&self, object: Option<Object>) {
+            let block = &raw const *self.0;
+            // SAFETY: the function has the type that belongs to the kind of block.
+            unsafe {
+                match object {
+                    Some(object) => std::mem::transmute::<*const c_void, unsafe extern "C" fn(*const Block, Object)>(
+                        self.0.invoke,
+                    )(block, object),
+                    None => {
+                        std::mem::transmute::<*const c_void, unsafe extern "C" fn(*const Block)>(self.0.invoke)(block)
+                    }
+                }
+            }
+        }
+    }
+
+    impl Drop for Copied {
+        fn drop(&mut self) {
+            // SAFETY: once for each copy.
+            unsafe { (self.0.descriptor.dispose)(&raw const *self.0) }
+        }
+    }
+
+    #[test]
+    fn closure_lives_as_long_as_any_copy_and_no_longer() {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let mut copies = Vec::new();
+        with_object(
+            {
+                let seen = Arc::clone(&seen);
+                move |object| {
+                    seen.fetch_add(object.addr(), Ordering::Relaxed);
+                }
+            },
+            |block| copies = vec![Copied::of(block), Copied::of(block)],
+        );
+        copies[0].call(Some(std::ptr::without_provenance_mut(40)));
+        drop(copies.remove(0));
+        copies[0].call(Some(std::ptr::without_provenance_mut(2)));
+        assert_eq!(seen.load(Ordering::Relaxed), 42);
+        assert_eq!(Arc::strong_count(&seen), 2, "the last copy holds it");
+        copies.clear();
+        assert_eq!(Arc::strong_count(&seen), 1, "nothing is leaked");
+    }
+
+    #[test]
+    fn block_that_nobody_copies_leaves_nothing_behind() {
+        let held = Arc::new(());
+        let inside = Arc::clone(&held);
+        with_object(move |_| drop(Arc::clone(&inside)), |_| {});
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn barrier_runs_once_however_often_it_is_called() {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let mut copy = None;
+        once(
+            {
+                let seen = Arc::clone(&seen);
+                move || {
+                    seen.fetch_add(1, Ordering::Relaxed);
+                }
+            },
+            |block| copy = Some(Copied::of(block)),
+        );
+        let copy = copy.unwrap();
+        copy.call(None);
+        copy.call(None);
+        assert_eq!(seen.load(Ordering::Relaxed), 1);
+    }
 }

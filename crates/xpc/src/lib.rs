@@ -11,7 +11,8 @@ pub mod endpoint;
 pub mod envelope;
 pub mod requirement;
 
-#[cfg(target_os = "macos")]
+// its copies are made in tests elsewhere, too
+#[cfg(any(target_os = "macos", test))]
 mod block;
 #[cfg(target_os = "macos")]
 mod ffi;
