@@ -8,6 +8,7 @@
 //! joules from that record; [`report`] writes and verifies it; [`store`] keeps records for later.
 
 pub mod clock;
+pub mod codesign;
 pub mod demo;
 pub mod doctor;
 pub mod energy;
