@@ -15,6 +15,7 @@ pub mod energy;
 pub mod environment;
 pub mod files;
 pub mod folders;
+pub mod helper_install;
 pub mod live;
 pub mod lmstudio;
 pub mod power;
