@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use joulebar_core::doctor::{CheckRow, Facts, rows};
-use joulebar_core::environment::read_environment;
+use joulebar_core::doctor::gather::{Subject, read_system};
+use joulebar_core::doctor::probe::{ProbePlan, probe_power};
+use joulebar_core::doctor::{CheckRow, Facts, Probe, SystemFacts, rows};
+use joulebar_core::environment::{Environment, read_environment};
 use joulebar_core::folders::data_folder;
 use joulebar_core::live::HelperView;
 use joulebar_core::settings::read_settings;
@@ -24,18 +26,20 @@ pub async fn helper_view(state: State<'_, AppState>) -> Answer<HelperView> {
 /// All checks.
 #[tauri::command]
 pub async fn diagnostics(state: State<'_, AppState>) -> Answer<Vec<CheckRow>> {
-    let (monotonic, wall) = (Instant::now(), SystemTime::now());
-    tokio::time::sleep(PAUSE).await;
-    // a wall clock that went back took no time
-    let pause_s = (monotonic.elapsed().as_secs_f64(), wall.elapsed().map_or(0.0, |pause| pause.as_secs_f64()));
-    let environment = tauri::async_runtime::spawn_blocking(read_environment).await?;
+    let helper = state.live.helper_view();
+    let path = helper.path.clone();
+    let found = tauri::async_runtime::spawn_blocking(move || find(path));
+    let ((pause_s, probe), connection) =
+        tokio::join!(async { (pause().await, probe(&state).await) }, state.live.test_connection(None));
+    let (system, environment) = found.await?;
     let snapshot = state.live.snapshot();
     let folder = state.live.config_folder();
     let read = read_settings(folder);
     let rows = rows(&Facts {
-        helper: &state.live.helper_view(),
+        helper: &helper,
         power: &snapshot.power,
         server: &snapshot.server,
+        api: connection.api,
         history: &snapshot.history,
         data_folder: data_folder().map_or_else(|_| "—".to_owned(), |folder| folder.display().to_string()),
         settings_path: folder.join("settings.toml").display().to_string(),
@@ -45,6 +49,31 @@ pub async fn diagnostics(state: State<'_, AppState>) -> Answer<Vec<CheckRow>> {
         },
         environment: &environment,
         pause_s,
+        probe: &probe,
+        system: &system,
     });
     Ok(rows)
+}
+
+/// A short conversation with a helper of its own, beside the one that watches power.
+async fn probe(state: &AppState) -> Probe {
+    if state.live.is_running() {
+        return Probe::NotRun { why: "A run is going on, which this would disturb.".to_owned() };
+    }
+    match (state.live.power().await, ProbePlan::short()) {
+        (Some(power), Ok(plan)) => probe_power(&power, plan).await,
+        _ => Probe::NotRun { why: "There is no power source.".to_owned() },
+    }
+}
+
+async fn pause() -> (f64, f64) {
+    let (monotonic, wall) = (Instant::now(), SystemTime::now());
+    tokio::time::sleep(PAUSE).await;
+    // a wall clock that went back took no time
+    (monotonic.elapsed().as_secs_f64(), wall.elapsed().map_or(0.0, |pause| pause.as_secs_f64()))
+}
+
+fn find(helper: Option<String>) -> (SystemFacts, Environment) {
+    let subject = Subject::of_this_build(data_folder().ok(), helper.map(Into::into));
+    (read_system(&subject), read_environment())
 }

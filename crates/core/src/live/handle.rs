@@ -378,6 +378,11 @@ impl Live {
         }
     }
 
+    /// The power source in use, for a conversation of one's own beside it; `None` when there is none.
+    pub async fn power(&self) -> Option<crate::power::open::Power> {
+        self.shared.power().await.ok()
+    }
+
     /// The user's suites.
     #[must_use]
     pub fn suites(&self) -> Library {

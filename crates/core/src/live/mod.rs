@@ -20,3 +20,4 @@ mod tests;
 pub use failure::Failure;
 pub use handle::{ConnectionTest, HelperView, Live, LiveOptions, Mode, Observer, Subscription};
 pub use run::{scope, ttft_median_ms};
+pub use server::look;

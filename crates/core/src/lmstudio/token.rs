@@ -42,7 +42,7 @@ impl ApiToken {
     }
 
     /// The secret itself, for the request header and for finding it in what must not show it.
-    pub(super) fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         &self.0
     }
 }

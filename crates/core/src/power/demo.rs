@@ -51,7 +51,7 @@ impl DemoSource {
     pub async fn start(options: &DemoOptions, clock: Clock) -> Result<Self, PowerError> {
         let log = ActivityLog::open(&options.activity)?;
         let mut helper =
-            HelperSource::spawn_with(&options.helper, &arguments(options)?, &options.helper_options, clock).await?;
+            HelperSource::spawn_with(&options.helper, &options.arguments()?, &options.helper_options, clock).await?;
         helper.rename("demo");
         Ok(Self { helper, activity: options.marks_are_activity.then_some(log) })
     }
@@ -63,16 +63,18 @@ impl DemoSource {
     }
 }
 
-/// The simulator runs in another directory, so its paths are made absolute.
-fn arguments(options: &DemoOptions) -> Result<Vec<OsString>, PowerError> {
-    let mut arguments: Vec<OsString> = vec!["stdio".into(), "--simulator".into()];
-    arguments.push(std::path::absolute(&options.simulator)?.into());
-    arguments.extend(["--activity".into(), std::path::absolute(&options.activity)?.into()]);
-    if let Some(seed) = options.seed {
-        arguments.extend(["--seed".into(), seed.to_string().into()]);
+impl DemoOptions {
+    /// The simulated helper's arguments. The simulator runs in another directory, so its paths are made absolute.
+    pub(super) fn arguments(&self) -> Result<Vec<OsString>, PowerError> {
+        let mut arguments: Vec<OsString> = vec!["stdio".into(), "--simulator".into()];
+        arguments.push(std::path::absolute(&self.simulator)?.into());
+        arguments.extend(["--activity".into(), std::path::absolute(&self.activity)?.into()]);
+        if let Some(seed) = self.seed {
+            arguments.extend(["--seed".into(), seed.to_string().into()]);
+        }
+        arguments.extend(self.simulator_options.iter().cloned());
+        Ok(arguments)
     }
-    arguments.extend(options.simulator_options.iter().cloned());
-    Ok(arguments)
 }
 
 impl PowerSource for DemoSource {

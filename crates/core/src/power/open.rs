@@ -58,18 +58,21 @@ impl Power {
             }
             Self::Replay(file) => Source::Replay(ReplaySource::open(file, pace, clock)?),
             Self::Demo { activity, marks_are_activity, seed } => {
-                let options = DemoOptions {
-                    helper: Program::SimulatedHelper.find()?,
-                    simulator: Program::Simulator.find()?,
-                    activity: activity.clone(),
-                    marks_are_activity: *marks_are_activity,
-                    seed: Some(*seed),
-                    simulator_options: Vec::new(),
-                    helper_options: options,
-                };
+                let options = demo_options(activity, *marks_are_activity, *seed, options)?;
                 Source::Demo(DemoSource::start(&options, clock).await?)
             }
         })
+    }
+
+    /// How the simulated helper is called for this source; for any other none.
+    ///
+    /// # Errors
+    /// [`OpenError`] when a program is missing.
+    pub(crate) fn demo_arguments(&self) -> Result<Vec<std::ffi::OsString>, OpenError> {
+        let Self::Demo { activity, marks_are_activity, seed } = self else { return Ok(Vec::new()) };
+        let interval = IntervalMs::new(joulebar_wire::limits::MIN_INTERVAL_MS).map_err(|_| OpenError::Interval(0))?;
+        let options = demo_options(activity, *marks_are_activity, *seed, HelperOptions::every(interval))?;
+        Ok(options.arguments()?)
     }
 
     /// True for the simulator.
@@ -94,4 +97,21 @@ impl Power {
             helper_version: None,
         }
     }
+}
+
+fn demo_options(
+    activity: &Path,
+    marks_are_activity: bool,
+    seed: u64,
+    helper_options: HelperOptions,
+) -> Result<DemoOptions, OpenError> {
+    Ok(DemoOptions {
+        helper: Program::SimulatedHelper.find()?,
+        simulator: Program::Simulator.find()?,
+        activity: activity.to_owned(),
+        marks_are_activity,
+        seed: Some(seed),
+        simulator_options: Vec::new(),
+        helper_options,
+    })
 }

@@ -61,7 +61,8 @@ pub fn new_record(session: NewSession, clock: &Clock) -> SessionRecord {
 }
 
 /// The present wall-clock time, ISO 8601 in UTC with milliseconds.
-fn wall_clock() -> String {
+#[must_use]
+pub fn wall_clock() -> String {
     let now = OffsetDateTime::now_utc();
     let now = now.replace_nanosecond(now.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(now);
     now.format(&Rfc3339).unwrap_or_default()
