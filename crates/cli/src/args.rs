@@ -43,6 +43,10 @@ pub enum Command {
     /// List, show, export, rename or delete earlier runs
     #[command(args_conflicts_with_subcommands = true)]
     History(HistoryArguments),
+    /// Check everything that Joulebar relies on, and say what to do
+    Doctor(DoctorArguments),
+    /// Install, remove or look at the helper daemon of an app without a certificate
+    Helper(HelperArguments),
     /// Print the JSON Schema of reports
     #[command(hide = true)]
     Schema,
@@ -260,6 +264,76 @@ pub enum HistoryCommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+/// `joulebar doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Server and token.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Which helper to talk to: helper, or demo for the simulated one
+    #[arg(long, value_enum, default_value_t = DoctorSource::Helper)]
+    pub source: DoctorSource,
+    /// Look at the built-in demo: simulated server, simulated power
+    #[arg(long, conflicts_with = "url")]
+    pub demo: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Write what was found, without names, numbers and tokens, to a ZIP file for a bug report
+    #[arg(long, value_name = "FILE.zip")]
+    pub bundle: Option<PathBuf>,
+    /// Replace an older bundle
+    #[arg(long, requires = "bundle")]
+    pub force: bool,
+}
+
+/// Which helper `doctor` talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DoctorSource {
+    /// The one that runs powermetrics.
+    Helper,
+    /// The simulated one.
+    Demo,
+}
+
+/// `joulebar helper`.
+#[derive(Debug, Args)]
+pub struct HelperArguments {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: HelperCommand,
+}
+
+/// What to do with the helper daemon.
+#[derive(Debug, Subcommand)]
+pub enum HelperCommand {
+    /// Install it for this build of the app and of joulebar, with sudo
+    Install(HelperInstallArguments),
+    /// Stop it and remove exactly what install has written, with sudo
+    Uninstall {
+        /// Don't ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Say how it stands; exit code 0 only when all is well
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `joulebar helper install`.
+#[derive(Debug, Args)]
+pub struct HelperInstallArguments {
+    /// The app that it belongs to
+    #[arg(long, value_name = "APP", default_value = "/Applications/Joulebar.app")]
+    pub app: PathBuf,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// Where power is to come from.

@@ -6,8 +6,10 @@
 mod analyze;
 mod args;
 mod bench;
+mod doctor;
 mod exit;
 mod format;
+mod helper;
 mod history;
 mod interrupts;
 mod models;
@@ -50,6 +52,8 @@ fn run(arguments: Arguments) -> Result<exit::Code, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Suite(arguments) => suite::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Doctor(arguments) => block_on(doctor::run(&arguments)),
+        Command::Helper(arguments) => helper::run(&arguments),
         Command::Schema => verify::print_schema(),
     }
 }
