@@ -1,5 +1,5 @@
 # The commands a newcomer meets. Each installs what it needs on a Debian or macOS that has git, a C compiler, make and rustup.
-.PHONY: help app run test check bench darwin-check fmt schema bindings
+.PHONY: help app run test check bench darwin-check mac-bundle fmt schema bindings
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ bench: ## benchmarks (results with the machine's name: docs/performance.md)
 
 darwin-check: ## lint the workspace for macOS from any machine
 	@scripts/darwin/check.sh
+
+mac-bundle: ## Joulebar.app for Apple Silicon, ad-hoc signed, and a zip of it in target/mac; from any machine
+	@scripts/macos/bundle.sh
 
 fmt: ## format the code
 	@cargo fmt --all

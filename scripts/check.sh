@@ -20,6 +20,6 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps
 step "dependencies"
 scripts/check_dependencies.sh
 step "scripts"
-while IFS= read -r script; do bash -n "$script"; done < <(git ls-files '*.sh' .ci/run scripts/darwin/darwin-cargo)
-git ls-files -z '*.py' | xargs -0 python3 -c 'import ast,sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]'
+while IFS= read -r script; do bash -n "$script"; done < <(git ls-files '*.sh' .ci/run scripts/darwin/darwin-cargo scripts/darwin/zig-cc scripts/macos/inspect)
+git ls-files -z '*.py' scripts/macos/count_lines | xargs -0 python3 -c 'import ast,sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]'
 say "all checks passed"

@@ -75,6 +75,7 @@ add_counts $status "$logs/browser.tap" browser
 [[ $status == 0 ]] || tail -n 60 "$logs/browser.log" >&2
 rust workspace --workspace --features joulebar-app/custom-protocol
 checks desktop scripts/e2e_desktop.sh
+[[ -n ${JOULEBAR_FAST:-} ]] || checks mac-bundle scripts/macos/check.sh
 unset JOULEBAR_LLM_SERVER
 [[ -z ${llm_PID:-} ]] || kill "$llm_PID" 2>/dev/null || true
 if [[ -z ${JOULEBAR_FAST:-} ]]; then

@@ -12,6 +12,7 @@ if [[ $(uname) != Darwin ]]; then
     [[ $(uname -sm) == "Linux x86_64" ]] || fail "this needs macOS, or Linux on x86_64"
     zig=$(python_env zig "$scripts/python/zig.txt") || fail "zig could not be installed"
     printf '%s\n' "$zig" >"$darwin_dir/zig"
+    python3 "$scripts/darwin/stubs.py" "$darwin_dir/stubs"
 fi
 
 debian_toolchain() {
