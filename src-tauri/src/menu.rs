@@ -1,5 +1,8 @@
 //! The menus of the Mac's menu bar while a window is in front. The system's own Quit ends the app at once, so this one
 //! asks first during a run, as the tray's does; what is chosen is told to the tray's handler.
+//!
+//! Checked: that it compiles and links for macOS. Not checked: how the menus look and that a Mac shows them
+//! (docs/unverified.md).
 
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::{AppHandle, Wry};
