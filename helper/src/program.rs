@@ -1,18 +1,13 @@
-//! Which program is run, and its command line. Made of closed enums and checked numbers alone, so that no request can
-//! reach another option (`-o` would write a file as root).
+//! Which program is run. Its command line is that of [`joulebar_wire::command_line`], which no request can bend.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use joulebar_wire::command_line::LEASE;
+use joulebar_wire::command_line::{CommandLine, POWERMETRICS};
 use joulebar_wire::{IntervalMs, Samplers};
-
-/// The only program that a release build runs.
-const POWERMETRICS: &str = "/usr/bin/powermetrics";
-
-/// powermetrics is told to end by itself after this time, so that it can't outlive a lost helper for long.
-pub const LEASE: Duration = Duration::from_secs(3600);
 
 /// What is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +43,11 @@ impl Plan {
     /// Number of samples that fill one [`LEASE`], rounded up.
     #[must_use]
     pub fn lease_samples(&self) -> u64 {
-        (LEASE.as_secs() * 1000).div_ceil(self.interval.get().into())
+        self.command_line().lease_samples()
+    }
+
+    fn command_line(&self) -> CommandLine {
+        CommandLine::new(self.interval, self.samplers.clone())
     }
 }
 
@@ -98,11 +97,7 @@ impl Program {
                 (path.clone(), all)
             }
         };
-        let (interval, samples) = (plan.interval.get().to_string(), plan.lease_samples().to_string());
-        let samplers = plan.samplers.to_string();
-        // without -b 0 samples wait in a buffer until it is full
-        let usual = ["-f", "plist", "-b", "0", "-i", &interval, "-n", &samples, "-s", &samplers];
-        arguments.extend(usual.map(OsString::from));
+        arguments.extend(plan.command_line().arguments().map(OsString::from));
         (path, arguments)
     }
 }

@@ -33,6 +33,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod command_line;
 pub mod documents;
 pub mod frame;
 pub mod identity;
