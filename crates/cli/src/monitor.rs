@@ -32,7 +32,8 @@ pub async fn run(arguments: &MonitorArguments) -> Result<Code, Failure> {
     let power = match (&arguments.source, &stage) {
         (SourceChoice::Replay(file), _) => Power::Replay(file.clone()),
         (_, Some(stage)) => Power::Demo { activity: stage.activity(), marks_are_activity: true, seed: 1 },
-        (_, None) => Power::Helper,
+        (SourceChoice::Helper, None) => Power::Helper,
+        (_, None) => Power::Auto { may_ask_for_password: false },
     };
     let live = !matches!(power, Power::Replay(_));
     let limit = arguments.samples.unwrap_or(if live { DEFAULT_SAMPLES } else { u64::MAX });
@@ -90,7 +91,7 @@ pub async fn run(arguments: &MonitorArguments) -> Result<Code, Failure> {
 
 fn hint(failure: Failure, power: &Power) -> Failure {
     match power {
-        Power::Helper => failure.next("joulebar monitor --source demo, which simulates power"),
+        Power::Auto { .. } | Power::Helper => failure.next("joulebar monitor --source demo, which simulates power"),
         _ => failure,
     }
 }
@@ -165,15 +166,18 @@ impl Screen {
         let simulated = source.origin == Origin::Simulator;
         let origin = match source.origin {
             Origin::Powermetrics => "Power from powermetrics",
+            Origin::Counters => "Power from energy counters",
             Origin::Replay => "Power from a recording",
             Origin::Simulator => "Simulated power: no figure is a measurement",
         };
+        let origin = source.way.map_or_else(|| origin.to_owned(), |way| format!("Power from {}", way.title()));
         let interval = source.requested_interval_ms.map(|ms| format!(", every {} ms", format::count(ms.into())));
+        let scope = source.way.map(|way| format!("\n{}", way.scope()));
         Self {
             mode: arguments.mode,
             format: arguments.format,
             simulated,
-            title: format!("{origin}{}", interval.unwrap_or_default()),
+            title: format!("{origin}{}{}", interval.unwrap_or_default(), scope.unwrap_or_default()),
             totals: SummaryBuilder::default(),
             start: None,
             columns: None,

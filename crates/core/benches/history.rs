@@ -169,6 +169,8 @@ fn header(suite: Suite, model: &str, started_at: &str) -> Header {
             requested_interval_ms: Some(250),
             samplers: vec!["cpu_power".into(), "gpu_power".into()],
             helper_version: None,
+            way: None,
+            passed_over: Vec::new(),
         },
     }
 }

@@ -5,6 +5,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 
 use joulebar_core::doctor::CheckRow;
+use joulebar_core::helper_service::machine::Wish;
 use joulebar_core::live::state::{LiveMessage, RunStatus, Snapshot};
 use joulebar_core::live::{ConnectionTest, Failure, HelperView};
 use joulebar_core::report::Report;
@@ -62,6 +63,7 @@ fn main() {
     types.visit::<Failure>();
     types.visit::<ConnectionTest>();
     types.visit::<HelperView>();
+    types.visit::<Wish>();
     types.visit::<Report>();
     types.visit::<RunQuery>();
     types.visit::<RunList>();

@@ -1,9 +1,14 @@
 //! What is known of the machine that a session ran on. Every fact is optional; a missing one stays missing.
 
+#[cfg(target_os = "macos")]
+mod mac;
+
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::sample::ThermalPressure;
 
 /// Facts about the machine, read once per session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +26,32 @@ pub struct Environment {
     pub memory_bytes: Option<u64>,
     /// What feeds the machine.
     pub supply: Option<Supply>,
+    /// Facts of a Mac.
+    #[serde(flatten)]
+    pub mac: MacFacts,
+}
+
+/// What only a Mac says of itself; all missing elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(default)]
+pub struct MacFacts {
+    /// Build of macOS, `24F74`.
+    pub os_build: Option<String>,
+    /// Apple's model identifier, `Mac16,8`.
+    pub model: Option<String>,
+    /// Processors of the fastest kind.
+    pub performance_cores: Option<u32>,
+    /// Processors of the second kind.
+    pub efficiency_cores: Option<u32>,
+    /// Whether Low Power Mode is on.
+    pub low_power_mode: Option<bool>,
+    /// Thermal level, in powermetrics' words: `Nominal`.
+    pub thermal_level: Option<String>,
+    /// Displays that are on; 0 with the lid closed.
+    pub displays: Option<u32>,
+    /// Processes of powermetrics that Joulebar did not start: they read the same counters.
+    pub other_powermetrics: Option<u32>,
 }
 
 /// What feeds the machine.
@@ -49,6 +80,39 @@ pub fn read_environment() -> Environment {
         cores: u32::try_from(system.cpus().len()).ok().filter(|count| *count > 0),
         memory_bytes: Some(system.total_memory()).filter(|bytes| *bytes > 0),
         supply: read_supply(),
+        mac: read_mac(),
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn read_mac() -> MacFacts {
+    MacFacts::default()
+}
+
+#[cfg(target_os = "macos")]
+fn read_mac() -> MacFacts {
+    MacFacts {
+        os_build: mac::text(c"kern.osversion"),
+        model: mac::text(c"hw.model"),
+        performance_cores: mac::count(c"hw.perflevel0.logicalcpu"),
+        efficiency_cores: mac::count(c"hw.perflevel1.logicalcpu"),
+        low_power_mode: Some(mac::low_power_mode()),
+        thermal_level: mac::thermal_level().and_then(thermal_level).map(String::from),
+        displays: mac::displays(),
+        other_powermetrics: mac::processes().as_deref().map(crate::doctor::gather::other_powermetrics),
+    }
+}
+
+/// The thermal level of this number, as the system's notification counts; `None` for a number that is not known.
+#[cfg_attr(not(target_os = "macos"), allow(dead_code, reason = "only a Mac has the number"))]
+fn thermal_level(number: u64) -> Option<ThermalPressure> {
+    match number {
+        0 => Some(ThermalPressure::Nominal),
+        1 => Some(ThermalPressure::Moderate),
+        2 => Some(ThermalPressure::Heavy),
+        3 => Some(ThermalPressure::Trapping),
+        4 => Some(ThermalPressure::Sleeping),
+        _ => None,
     }
 }
 
@@ -113,6 +177,20 @@ mod tests {
         std::fs::write(mains.join("type"), "Mains\n").unwrap();
         std::fs::write(mains.join("online"), "1\n").unwrap();
         assert_eq!(read_power_supply_class(folder.path()), Some(Supply::Ac));
+    }
+
+    #[test]
+    fn thermal_levels_are_those_of_the_sampler_and_others_are_unknown() {
+        let names: Vec<_> = (0..6).map(|number| thermal_level(number).map(String::from)).collect();
+        let known = ["Nominal", "Moderate", "Heavy", "Trapping", "Sleeping"].map(|name| Some(name.to_owned()));
+        assert_eq!(names, [&known[..], &[None]].concat());
+    }
+
+    #[test]
+    fn reports_without_the_facts_of_a_mac_can_be_read() {
+        let old = r#"{"os":"macOS 15.5","kernel":null,"chip":null,"cores":8,"memory_bytes":null,"supply":"ac"}"#;
+        let environment: Environment = serde_json::from_str(old).unwrap();
+        assert_eq!((environment.cores, environment.mac), (Some(8), MacFacts::default()));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod environment;
 pub mod files;
 pub mod folders;
 pub mod helper_install;
+pub mod helper_service;
 pub mod live;
 pub mod lmstudio;
 pub mod power;

@@ -76,6 +76,8 @@ impl From<ThermalPressure> for String {
 pub enum Origin {
     /// Apple's powermetrics, live, through the helper.
     Powermetrics,
+    /// Apple's energy counters and the SMC, live, without administrator rights.
+    Counters,
     /// A recorded capture.
     Replay,
     /// Joulebar's simulator. Not a measurement.

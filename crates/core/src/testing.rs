@@ -148,6 +148,8 @@ fn header(suite: Suite) -> Header {
             requested_interval_ms: Some(250),
             samplers: vec!["cpu_power".into()],
             helper_version: None,
+            way: None,
+            passed_over: Vec::new(),
         },
     }
 }

@@ -92,6 +92,8 @@ fn description() -> SourceDescription {
         requested_interval_ms: Some(100),
         samplers: Vec::new(),
         helper_version: None,
+        way: None,
+        passed_over: Vec::new(),
     }
 }
 

@@ -118,7 +118,8 @@ async fn demo(plan: &Plan, stage: Stage, options: ClientOptions) -> Result<Conne
 /// Power beside a server that was not started here.
 fn power(plan: &Plan, stage: &Stage) -> Power {
     match &plan.source {
-        SourceChoice::Auto | SourceChoice::Helper => Power::Helper,
+        SourceChoice::Auto => Power::Auto { may_ask_for_password: false },
+        SourceChoice::Helper => Power::Helper,
         SourceChoice::Replay(file) => Power::Replay(file.clone()),
         // a simulated server that somebody else started writes to a file of its own, if to any
         SourceChoice::Demo => {
@@ -157,10 +158,10 @@ impl Connected {
     /// Adds what can be done when there is no power.
     pub fn without_power(&self, failure: Failure) -> Failure {
         match (&self.power, self.source_was_named) {
-            (Power::Helper, false) => {
+            (Power::Auto { .. } | Power::Helper, false) => {
                 failure.next(format!("{} --source demo, which simulates power", sources::own_command()))
             }
-            (Power::Helper, true) => failure.next("use --source demo, which simulates power"),
+            (Power::Auto { .. } | Power::Helper, true) => failure.next("use --source demo, which simulates power"),
             _ => failure,
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use joulebar_core::lmstudio::Api;
+use joulebar_core::power::Way;
 use joulebar_core::sample::Origin;
 use joulebar_core::session::partial::partial_path;
 use joulebar_core::session::record::{Header, SessionRecord};
@@ -118,11 +119,12 @@ fn power_words(header: &Header) -> String {
     let source = &header.power_source;
     let name = match source.origin {
         Origin::Powermetrics => "powermetrics",
+        Origin::Counters => "energy counters",
         Origin::Replay => "a recording, which does not belong to these prompts",
         Origin::Simulator => "simulated",
     };
-    match source.requested_interval_ms {
-        Some(interval_ms) => format!("{name}, every {} ms", format::count(interval_ms.into())),
-        None => name.to_owned(),
-    }
+    let name = source.way.map_or(name, Way::title);
+    let interval = source.requested_interval_ms.map(|ms| format!(", every {} ms", format::count(ms.into())));
+    let scope = source.way.map(|way| format!(" ({})", way.scope()));
+    format!("{name}{}{}", interval.unwrap_or_default(), scope.unwrap_or_default())
 }

@@ -67,19 +67,21 @@ pub fn read_system(subject: &Subject<'_>) -> SystemFacts {
         Some(requirement) => Some(requirement.to_owned()),
         None => std::fs::read_to_string(pinned).ok().map(|text| text.trim().to_owned()),
     };
+    let (ioreport, system_power) = super::without_root::read();
     SystemFacts {
         is_macos: true,
         powermetrics: tool_state(Path::new(POWERMETRICS)),
         samplers: samplers(),
         other_powermetrics: run("/bin/ps", &["-axo", "pid=,ppid=,comm="]).map(|ps| other_powermetrics(&ps.stdout)),
         install: Some(install),
-        registration: None,
+        registration: super::without_root::registration(),
+        ioreport,
+        system_power,
         helper_signature: subject.helper.as_deref().map(|helper| signature(helper, None, subject.read_signature)),
         requirement: text.map(|text| requirement(text, app_folder.as_deref().or(own.as_deref()))),
         app_signature,
         app_folder,
         free_bytes,
-        ..SystemFacts::default()
     }
 }
 
@@ -154,7 +156,7 @@ fn sampler_state(success: bool, stderr: &str) -> SamplerState {
 }
 
 /// Counts the powermetrics in a list of `pid ppid command` whose parent is no helper of ours.
-fn other_powermetrics(ps: &str) -> u32 {
+pub(crate) fn other_powermetrics(ps: &str) -> u32 {
     let rows = || {
         ps.lines().filter_map(|line| {
             let line = line.trim_start();
@@ -166,7 +168,7 @@ fn other_powermetrics(ps: &str) -> u32 {
     let is_helper = |process: &str| {
         rows().any(|(pid, _, command)| {
             let name = command.rsplit('/').next().unwrap_or(command);
-            pid == process && (name.starts_with("joulebar-helper") || name.starts_with("org.joulebar."))
+            pid == process && (name.starts_with("joulebar") || name.starts_with("org.joulebar."))
         })
     };
     let others = rows().filter(|(_, parent, command)| command.ends_with("powermetrics") && !is_helper(parent));

@@ -19,6 +19,7 @@ mod schema;
 pub mod signed;
 #[cfg(test)]
 mod tests;
+mod without_root;
 
 use serde::Serialize;
 

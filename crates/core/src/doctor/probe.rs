@@ -56,8 +56,19 @@ impl ProbePlan {
 
 /// Starts the helper of this source, talks to it and ends it.
 pub async fn probe_power(power: &Power, plan: ProbePlan) -> Probe {
+    #[cfg(target_os = "macos")]
+    if power.is_measured() && !crate::power::way::WayFacts::of_this_program(false).is_root {
+        return match crate::power::open::helper_link() {
+            Ok(transport) => probe(transport, plan).await,
+            Err(error) => {
+                let facts = Box::new(ProbeFacts { asked_ms: plan.interval.get(), ..ProbeFacts::default() });
+                let message = sentence(&error.to_string());
+                Probe::Failed { problem: PowerProblem::HelperMissing, message, facts }
+            }
+        };
+    }
     let (program, arguments) = match power {
-        Power::Helper => (Program::Helper, Ok(vec!["stdio".into()])),
+        Power::Auto { .. } | Power::Helper => (Program::Helper, Ok(vec!["stdio".into()])),
         Power::Demo { .. } => (Program::SimulatedHelper, power.demo_arguments()),
         Power::Replay(_) => return Probe::NotRun { why: "A recording has no helper.".to_owned() },
     };
@@ -92,6 +103,9 @@ pub fn helper_view(probe: &Probe, program: Program) -> HelperView {
         samples: u32::try_from(facts.samples.len()).unwrap_or(u32::MAX),
         simulated: facts.simulated,
         path: program.find().ok().map(|path| path.display().to_string()),
+        source: None,
+        service: None,
+        can_authorize: false,
     }
 }
 
@@ -111,6 +125,7 @@ pub fn power_state(probe: &Probe) -> PowerState {
                 dram_mw: None,
                 system_mw: None,
                 scope: String::new(),
+                missing: None,
             },
         },
         (_, None) => PowerState::Starting,

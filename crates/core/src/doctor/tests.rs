@@ -114,6 +114,7 @@ impl Case {
             dram_mw: None,
             system_mw: None,
             scope: String::new(),
+            missing: None,
         };
         Self {
             helper: HelperView {
@@ -126,6 +127,9 @@ impl Case {
                 samples: 3,
                 simulated: false,
                 path: Some("/x/joulebar-helper".into()),
+                source: None,
+                service: None,
+                can_authorize: false,
             },
             power: PowerState::Live { reading },
             server: ServerState::NoModel { url: "http://127.0.0.1:1234".into(), models: Vec::new() },

@@ -5,8 +5,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::state::{LiveSample, PowerProblem, PowerState, Reading};
+use super::state::{LiveSample, Missing, PowerProblem, PowerState, Reading};
 use crate::clock::MonotonicTime;
+use crate::power::counters::rules::Frozen;
 use crate::sample::PowerSample;
 
 /// How much of the past is kept, in seconds.
@@ -28,6 +29,7 @@ pub struct Feed {
     interval_s: f64,
     problem: Option<(PowerProblem, String)>,
     peak_mw: f64,
+    frozen: Option<Frozen>,
 }
 
 impl Feed {
@@ -38,7 +40,8 @@ impl Feed {
         let live = LiveSample {
             start_ns: sample.start.0,
             end_ns: sample.end.0,
-            soc_mw: mw(sample.soc_power()),
+            // what is left of the chip without its CPU is not the chip
+            soc_mw: mw(sample.soc_power()).filter(|_| self.frozen.is_none()),
             cpu_mw: mw(power.cpu),
             gpu_mw: mw(power.gpu),
             ane_mw: mw(power.ane),
@@ -62,6 +65,7 @@ impl Feed {
             dram_mw: live.dram_mw,
             system_mw: live.system_mw,
             scope: scope(&live),
+            missing: None,
         });
         self.simulated = sample.is_simulated();
         self.arrived = Some(now);
@@ -70,6 +74,11 @@ impl Feed {
         self.problem = None;
         self.peak_mw = live.soc_mw.map_or(self.peak_mw, |mw| self.peak_mw.max(mw));
         live
+    }
+
+    /// Says whether the source's counters stand still, before its next sample is pushed.
+    pub fn counters_are(&mut self, frozen: Option<Frozen>) {
+        self.frozen = frozen;
     }
 
     /// Says that the source is gone, and why. What it gave stays in the chart.
@@ -85,6 +94,7 @@ impl Feed {
             self.newest = None;
         }
         self.problem = None;
+        self.frozen = None;
         self.asked_s = interval.map(|interval| interval.as_secs_f64());
     }
 
@@ -118,7 +128,12 @@ impl Feed {
         }
         let (Some(reading), Some(arrived)) = (&self.newest, self.arrived) else { return PowerState::Starting };
         let age_s = now.seconds_since(arrived).max(0.0);
-        let reading = reading.clone();
+        let mut reading = reading.clone();
+        reading.missing = self.frozen.map(|frozen| Missing {
+            rails: "CPU, Neural Engine, memory".to_owned(),
+            reason: Frozen::REASON.to_owned(),
+            age_s: frozen.age(now).as_secs() as f64,
+        });
         match age_s - self.interval_s {
             late_s if late_s > STALE_S => PowerState::Stale { age_s },
             late_s if late_s > HELD_S => PowerState::Held { reading, age_s },
@@ -226,5 +241,23 @@ mod tests {
         feed.push(&sample_at(at(4.0), at(5.0), None), at(5.0));
         assert_eq!(feed.smoothed_mw(1.0), None);
         assert_eq!(feed.peak_mw(), 5_000.0);
+    }
+
+    #[test]
+    fn frozen_counters_are_missing_with_a_reason_and_an_age_and_never_0_w() {
+        let mut feed = Feed::default();
+        let mut sample = sample_at(at(0.0), at(1.0), None);
+        sample.power.gpu = Some(crate::units::Milliwatts(4_000.0));
+        feed.counters_are(Some(Frozen { last_moved: Some(at(-9.0)), started: at(-60.0) }));
+        feed.push(&sample, at(1.0));
+        let PowerState::Live { reading } = feed.power(at(1.0)) else { panic!("it is fresh") };
+        assert_eq!((reading.soc_mw, reading.cpu_mw, reading.gpu_mw), (None, None, Some(4_000.0)));
+        let missing = reading.missing.unwrap();
+        assert_eq!(missing.age_s, 10.0);
+        assert!(missing.reason.contains("powermetrics"));
+        feed.counters_are(None);
+        feed.push(&sample_at(at(1.0), at(2.0), Some(5_000.0)), at(2.0));
+        let PowerState::Live { reading } = feed.power(at(2.0)) else { panic!("it is fresh") };
+        assert_eq!((reading.soc_mw, reading.missing), (Some(5_000.0), None));
     }
 }

@@ -12,9 +12,12 @@ use tokio::sync::{broadcast, watch};
 use super::failure::Failure;
 use super::menu_bar::{MenuBar, menu_bar};
 use super::shared::{self, Demo, Shared, lock};
-use super::state::{FailureCode, LiveSample, PhaseSpan, RunStatus, ServerState, Snapshot};
-use super::{monitor, run};
+use super::state::{FailureCode, LiveSample, PhaseSpan, RunStatus, ServerState, Snapshot, SourceView};
+use super::{monitor, run, service};
 use crate::clock::MonotonicTime;
+use crate::helper_service::driver::HelperService;
+use crate::helper_service::machine::Wish;
+use crate::helper_service::words::ServiceView;
 use crate::lmstudio::{ApiToken, Client, ClientOptions};
 use crate::report::Report;
 use crate::session::runner::Control;
@@ -94,6 +97,16 @@ pub struct HelperView {
     pub simulated: bool,
     /// Where the program lies.
     pub path: Option<String>,
+    /// Where power comes from; `None` before a source was opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional = nullable))]
+    pub source: Option<SourceView>,
+    /// The helper as a service of macOS; `None` where this program does not look after one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional = nullable))]
+    pub service: Option<ServiceView>,
+    /// True when powermetrics can be authorized once with a password.
+    pub can_authorize: bool,
 }
 
 /// Samples from now on, after those of the last minute.
@@ -111,6 +124,7 @@ pub struct Live {
     pub(super) shared: Arc<Shared>,
     /// Commands may come from threads that know of no runtime.
     runtime: tokio::runtime::Handle,
+    service: Option<HelperService>,
 }
 
 impl Live {
@@ -123,7 +137,11 @@ impl Live {
         tokio::spawn(shared::grow_old(Arc::clone(&shared)));
         let first = Arc::clone(&shared);
         tokio::spawn(async move { first.refresh_history().await });
-        Self { shared, runtime: tokio::runtime::Handle::current() }
+        let service = service::start(&shared);
+        if let Some(service) = &service {
+            tokio::spawn(service::follow(Arc::clone(&shared), service.clone()));
+        }
+        Self { shared, runtime: tokio::runtime::Handle::current(), service }
     }
 
     /// How things stand.
@@ -265,6 +283,34 @@ impl Live {
         self.shared.power_wish_changed();
     }
 
+    /// Says what is wanted of the helper as a service of macOS.
+    ///
+    /// # Errors
+    /// [`FailureCode::Unavailable`] where this program looks after none.
+    pub async fn want_helper(&self, wish: Wish) -> Result<(), Failure> {
+        let service = self.service.as_ref().ok_or_else(|| {
+            Failure::new(FailureCode::Unavailable, "This copy of Joulebar has no background helper to set up.")
+        })?;
+        service.want(wish).await;
+        Ok(())
+    }
+
+    /// Opens power anew, and asks for a password for powermetrics if there is no better way.
+    ///
+    /// # Errors
+    /// [`FailureCode::Unavailable`] where nobody can be asked; [`FailureCode::AlreadyRunning`] during a run.
+    pub fn authorize_power(&self) -> Result<(), Failure> {
+        if !cfg!(target_os = "macos") {
+            return Err(Failure::new(FailureCode::Unavailable, "Only macOS asks for a password for powermetrics."));
+        }
+        if self.is_running() {
+            return Err(Failure::new(FailureCode::AlreadyRunning, "Stop the run first."));
+        }
+        self.shared.authorize.store(true, Ordering::SeqCst);
+        self.shared.power_wish_changed();
+        Ok(())
+    }
+
     /// Loads a model, and leaves it loaded.
     ///
     /// # Errors
@@ -365,6 +411,7 @@ impl Live {
             Mode::Real => crate::programs::Program::Helper,
             Mode::Demo | Mode::DemoPower => crate::programs::Program::SimulatedHelper,
         };
+        let described = source.as_ref().map(SourceView::from);
         HelperView {
             name: source.as_ref().map(|source| source.name.clone()),
             version: source.as_ref().and_then(|source| source.helper_version.clone()),
@@ -375,6 +422,9 @@ impl Live {
             samples: u32::try_from(self.shared.sample_count.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
             simulated: feed.is_simulated(),
             path: program.find().ok().map(|path| path.display().to_string()),
+            source: described,
+            service: self.service.as_ref().map(|service| ServiceView::from(&service.standing())),
+            can_authorize: cfg!(target_os = "macos") && *lock(&self.shared.mode) == Mode::Real,
         }
     }
 

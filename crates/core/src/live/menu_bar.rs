@@ -168,11 +168,13 @@ mod tests {
             dram_mw: None,
             system_mw: None,
             scope: "GPU + CPU + ANE".into(),
+            missing: None,
         };
         Snapshot {
             demo: false,
             simulated: false,
             power: PowerState::Live { reading },
+            source: None,
             server: ServerState::Checking { url: "http://127.0.0.1:1234".into() },
             run: RunStatus::Idle,
             can_run: true,

@@ -12,12 +12,14 @@ mod monitor;
 pub mod progress;
 mod run;
 mod server;
+mod service;
 mod shared;
 pub mod state;
 #[cfg(test)]
 mod tests;
 
 pub use failure::Failure;
+pub(crate) use failure::chain;
 pub use handle::{ConnectionTest, HelperView, Live, LiveOptions, Mode, Observer, Subscription};
 pub use run::{scope, ttft_median_ms};
 pub use server::look;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::chain;
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use super::state::PowerProblem;
 use crate::power::open::OpenError;
 use crate::power::replay::Pace;
@@ -79,6 +79,7 @@ async fn follow(
             sample = source.next_sample() => match sample {
                 Ok(Some(sample)) => {
                     any = true;
+                    lock(&shared.feed).counters_are(source.frozen());
                     shared.push_sample(&sample, shared.clock().now());
                 }
                 Ok(None) => break Some((PowerProblem::Ended, "The power source has ended.".to_owned())),
@@ -98,6 +99,7 @@ pub fn describe(error: &OpenError) -> (PowerProblem, String) {
         OpenError::Interval(_) => PowerProblem::Unavailable,
         OpenError::Power(PowerError::Spawn { .. }) => PowerProblem::HelperMissing,
         OpenError::Power(PowerError::PermissionDenied { .. }) => PowerProblem::NotPermitted,
+        OpenError::Power(PowerError::NotRegistered | PowerError::Stranger) => PowerProblem::HelperMissing,
         OpenError::Power(PowerError::ProtocolMismatch { .. }) => PowerProblem::ProtocolMismatch,
         OpenError::Power(PowerError::Unavailable { .. }) => PowerProblem::Unavailable,
         OpenError::Power(_) => PowerProblem::Ended,

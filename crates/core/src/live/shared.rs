@@ -13,14 +13,14 @@ use super::feed::Feed;
 use super::handle::{LiveOptions, Mode};
 use super::state::{
     FailureCode, HistoryState, LastResult, LiveSample, PhaseSpan, PowerProblem, PowerState, RunStatus, ServerState,
-    Snapshot, Unfinished,
+    Snapshot, SourceView, Unfinished,
 };
 use super::{run, server};
 use crate::clock::{Clock, MonotonicTime, raw_monotonic_ns};
 use crate::demo::{DemoServer, Stage};
 use crate::lmstudio::{ApiToken, ClientOptions};
-use crate::power::SourceDescription;
 use crate::power::open::{OpenError, Power};
+use crate::power::{SourceDescription, Way};
 use crate::report::Report;
 use crate::sample::PowerSample;
 use crate::session::runner::Control;
@@ -73,6 +73,8 @@ pub(super) struct Shared {
     pub(super) dismissed: Mutex<Vec<RunId>>,
     pub(super) report: Mutex<Option<Arc<Report>>>,
     pub(super) lent: AtomicBool,
+    /// Somebody wants to be asked for a password; until it is refused.
+    pub(super) authorize: AtomicBool,
     pub(super) free: watch::Sender<bool>,
     pub(super) wish: watch::Sender<u64>,
     pub(super) look: Notify,
@@ -95,6 +97,7 @@ impl Shared {
             demo: options.mode == Mode::Demo,
             simulated: options.mode != Mode::Real,
             power: PowerState::Starting,
+            source: None,
             server: server.clone(),
             run: RunStatus::Idle,
             can_run: false,
@@ -129,6 +132,7 @@ impl Shared {
             dismissed: Mutex::default(),
             report: Mutex::default(),
             lent: AtomicBool::new(false),
+            authorize: AtomicBool::new(false),
             free: watch::channel(true).0,
             wish: watch::channel(0).0,
             look: Notify::new(),
@@ -158,7 +162,7 @@ impl Shared {
     pub(super) async fn power(&self) -> Result<Power, OpenError> {
         let mode = *lock(&self.mode);
         if mode == Mode::Real {
-            return Ok(Power::Helper);
+            return Ok(Power::Auto { may_ask_for_password: self.authorize.load(Ordering::SeqCst) });
         }
         let stage = self.demo_activity(mode).await?;
         Ok(Power::Demo {
@@ -240,6 +244,9 @@ impl Shared {
     }
 
     pub(super) fn start_power(&self, description: SourceDescription) {
+        if description.passed_over.iter().any(|passed| passed.way == Way::Authorization) {
+            self.authorize.store(false, Ordering::SeqCst);
+        }
         let interval = description.requested_interval_ms.map(|ms| Duration::from_millis(ms.into()));
         *lock(&self.source) = Some(description);
         self.sample_count.store(0, Ordering::Relaxed);
@@ -375,6 +382,7 @@ impl Shared {
             can_run: blocked.is_none() && !is_busy(&run),
             blocked: blocked.map(str::to_owned),
             power,
+            source: lock(&self.source).as_ref().map(SourceView::from),
             server,
             run,
             last: lock(&self.last).clone(),

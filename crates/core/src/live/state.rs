@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::power::{PassedOver, SourceDescription, Way};
+use crate::sample::Origin;
 use crate::session::machine::Phase;
 use crate::session::record::EndReason;
 use crate::settings::Preset;
@@ -27,6 +29,65 @@ pub struct Reading {
     pub system_mw: Option<f64>,
     /// Rails inside `soc_mw`, `GPU + CPU + ANE`.
     pub scope: String,
+    /// Figures that the source can't give now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional = nullable))]
+    pub missing: Option<Missing>,
+}
+
+/// Figures that a source can't give now: no 0, but nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Missing {
+    /// Rails, `CPU, Neural Engine, memory`.
+    pub rails: String,
+    /// Why, for people: one sentence.
+    pub reason: String,
+    /// How long they have been missing, in whole seconds.
+    pub age_s: f64,
+}
+
+/// Where power comes from now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct SourceView {
+    /// The way, for programs; `None` for recordings and the simulator.
+    pub way: Option<Way>,
+    /// The way, for people.
+    pub title: String,
+    /// What its figures cover, for people.
+    pub scope: String,
+    /// Better ways that were not to be had, and why.
+    pub passed_over: Vec<PassedOverView>,
+}
+
+/// A better way that was not to be had.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct PassedOverView {
+    /// The way, for people.
+    pub title: String,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl From<&SourceDescription> for SourceView {
+    fn from(source: &SourceDescription) -> Self {
+        let simulated = source.origin == Origin::Simulator;
+        let title = match source.way {
+            Some(way) => way.title(),
+            None if simulated => "the simulator: no figure is a measurement",
+            None => "a recording",
+        };
+        let view =
+            |passed: &PassedOver| PassedOverView { title: passed.way.title().to_owned(), why: passed.why.clone() };
+        Self {
+            way: source.way,
+            title: title.to_owned(),
+            scope: source.way.map_or_else(String::new, |way| way.scope().to_owned()),
+            passed_over: source.passed_over.iter().map(view).collect(),
+        }
+    }
 }
 
 /// Whether there is power to show.
@@ -417,6 +478,10 @@ pub struct Snapshot {
     pub simulated: bool,
     /// Power.
     pub power: PowerState,
+    /// Where it comes from; `None` before a source was opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional = nullable))]
+    pub source: Option<SourceView>,
     /// The server.
     pub server: ServerState,
     /// The run.

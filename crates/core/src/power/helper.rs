@@ -5,6 +5,7 @@
 //! and taken up again. Leaves to others: the connection ([`super::transport`]), decoding, and placing in time.
 
 mod conversation;
+mod resumption;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,9 +18,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::conversation::{Command, Conversation, Outcome, STREAM};
+use self::resumption::Resumption;
 use super::decoded::NoteCounts;
+use super::system_rail::SystemRail;
 use super::transport::{StdioTransport, Transport, TransportError};
-use super::{Boundary, PowerError, PowerSource, SourceDescription};
+use super::{Boundary, PassedOver, PowerError, PowerSource, SourceDescription, Way};
 use crate::clock::Clock;
 use crate::sample::{Origin, PowerSample};
 
@@ -60,6 +63,7 @@ pub struct HelperSource {
     description: SourceDescription,
     notes: NoteCounts,
     next_mark: u64,
+    system: Option<SystemRail>,
 }
 
 impl HelperSource {
@@ -91,7 +95,7 @@ impl HelperSource {
         options: &HelperOptions,
         clock: Clock,
     ) -> Result<Self, PowerError> {
-        let greeting = match greet(&mut transport, options).await {
+        let greeting = match greet_again(&mut transport, options, &mut Resumption::new()).await {
             Ok(greeting) => greeting,
             Err(error) => {
                 transport.close().await;
@@ -105,18 +109,41 @@ impl HelperSource {
             requested_interval_ms: Some(options.interval.get()),
             samplers: options.samplers.iter().map(|sampler| sampler.name().to_owned()).collect(),
             helper_version: Some(greeting.helper_version),
+            way: (!greeting.simulated).then_some(Way::HelperChild),
+            passed_over: Vec::new(),
         };
         let (sample_sender, samples) = mpsc::channel(WAITING_SAMPLES);
         let (commands, command_receiver) = mpsc::channel(WAITING_COMMANDS);
-        let conversation = Conversation::new(transport, clock, origin, greeting.interval);
+        let conversation = Conversation::new(transport, options.clone(), clock, origin, greeting.interval);
         let task = tokio::spawn(conversation.run(command_receiver, sample_sender));
-        Ok(Self { samples, commands, task: Some(task), description, notes: NoteCounts::default(), next_mark: 0 })
+        Ok(Self {
+            samples,
+            commands,
+            task: Some(task),
+            description,
+            notes: NoteCounts::default(),
+            next_mark: 0,
+            system: None,
+        })
     }
 
     /// What was not taken as it stood in the samples given out so far.
     #[must_use]
     pub fn notes(&self) -> NoteCounts {
         self.notes
+    }
+
+    /// Says over which way the helper is reached, and adds the whole machine's power to its samples.
+    #[must_use]
+    pub(super) fn reached_by(mut self, way: Way, system: Option<SystemRail>) -> Self {
+        self.description.way = Some(way);
+        self.system = system;
+        self
+    }
+
+    /// Says which better ways were not to be had.
+    pub(super) fn passed_over(&mut self, ways: Vec<PassedOver>) {
+        self.description.passed_over = ways;
     }
 
     pub(super) fn rename(&mut self, name: &str) {
@@ -129,8 +156,11 @@ impl PowerSource for HelperSource {
         match self.samples.recv().await {
             None => Ok(None),
             Some(outcome) => {
-                let (sample, notes) = outcome?;
+                let (mut sample, notes) = outcome?;
                 self.notes.add(&notes);
+                if let Some(system) = &self.system {
+                    system.complete(&mut sample);
+                }
                 Ok(Some(*sample))
             }
         }
@@ -167,24 +197,65 @@ struct Greeting {
     interval: IntervalMs,
 }
 
+/// Opens the conversation, again after a pause each time the helper ends in it.
+async fn greet_again<T: Transport>(
+    transport: &mut T,
+    options: &HelperOptions,
+    resumption: &mut Resumption,
+) -> Result<Greeting, PowerError> {
+    loop {
+        match greet(transport, options).await {
+            Err(PowerError::Interrupted { detail }) => match resumption.next_pause() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(PowerError::Interrupted { detail }),
+            },
+            result => return result,
+        }
+    }
+}
+
 async fn greet<T: Transport>(transport: &mut T, options: &HelperOptions) -> Result<Greeting, PowerError> {
-    let hello = Request::Hello { proto: PROTOCOL, app: options.client_version.clone() };
-    let (helper_version, simulated) = match ask(transport, &hello, HELLO_DEADLINE).await? {
-        Reply::HelloOk { proto, .. } if proto != PROTOCOL => {
-            return Err(PowerError::ProtocolMismatch { found: proto, needed: PROTOCOL });
-        }
-        Reply::HelloOk { powermetrics: false, .. } => {
-            return Err(PowerError::Unavailable { detail: "it has no powermetrics".to_owned() });
-        }
-        Reply::HelloOk { helper, simulated, .. } => (helper, simulated),
-        other => return Err(unexpected(&other, "hello")),
-    };
+    let identity = say_hello(transport, &options.client_version).await?;
+    if identity.protocol != PROTOCOL {
+        return Err(PowerError::ProtocolMismatch { found: identity.protocol, needed: PROTOCOL });
+    }
+    if !identity.has_powermetrics {
+        return Err(PowerError::Unavailable { detail: "it has no powermetrics".to_owned() });
+    }
     let start = Request::Start { id: STREAM, interval_ms: options.interval, samplers: options.samplers.clone() };
     match ask(transport, &start, START_DEADLINE).await? {
         Reply::Started { id: STREAM, interval_ms, .. } => {
+            let (helper_version, simulated) = (identity.version, identity.simulated);
             Ok(Greeting { helper_version, simulated, interval: interval_ms })
         }
         other => Err(unexpected(&other, "start")),
+    }
+}
+
+/// Who a helper says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelperIdentity {
+    /// Its version, `1.4.0`.
+    pub version: String,
+    /// The protocol that it speaks.
+    pub protocol: u16,
+    /// Whether it has a powermetrics to run.
+    pub has_powermetrics: bool,
+    /// True when it runs a simulator instead.
+    pub simulated: bool,
+}
+
+/// Asks a helper who it is, as the first message of a conversation. Ends by itself after [`HELLO_DEADLINE`].
+///
+/// # Errors
+/// As [`HelperSource::start`], but another protocol is no error.
+pub async fn say_hello<T: Transport>(transport: &mut T, own_version: &str) -> Result<HelperIdentity, PowerError> {
+    let hello = Request::Hello { proto: PROTOCOL, app: own_version.to_owned() };
+    match ask(transport, &hello, HELLO_DEADLINE).await? {
+        Reply::HelloOk { proto, helper, powermetrics, simulated, .. } => {
+            Ok(HelperIdentity { version: helper, protocol: proto, has_powermetrics: powermetrics, simulated })
+        }
+        other => Err(unexpected(&other, "hello")),
     }
 }
 
@@ -198,7 +269,7 @@ async fn ask<T: Transport>(transport: &mut T, request: &Request, deadline: Durat
             return Err(PowerError::Protocol { detail });
         }
         Ok(Ok(Some(received))) => received.reply,
-        Ok(Ok(None)) => return Err(ended(transport)),
+        Ok(Ok(None)) => return Err(sent.err().map_or_else(|| ended(transport), |error| broken(transport, error))),
         Ok(Err(error)) => return Err(broken(transport, sent.err().unwrap_or(error))),
     };
     match reply {
@@ -221,6 +292,10 @@ fn broken<T: Transport>(transport: &T, error: TransportError) -> PowerError {
         TransportError::Io(error) => PowerError::Io(error),
         TransportError::Cut => ended(transport),
         TransportError::Wire(error) => PowerError::Protocol { detail: error.to_string() },
+        TransportError::Malformed(detail) => PowerError::Protocol { detail },
+        TransportError::Interrupted => PowerError::Interrupted { detail: "it was interrupted".to_owned() },
+        TransportError::Invalid => PowerError::NotRegistered,
+        TransportError::Stranger => PowerError::Stranger,
     }
 }
 

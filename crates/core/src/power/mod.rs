@@ -1,18 +1,26 @@
 //! Sources of power: one trait, an asynchronous stream of samples.
 
 pub mod align;
+pub mod authorized;
 pub mod capture;
+pub mod counters;
 pub mod decoded;
 pub mod demo;
 pub mod helper;
+pub mod link;
 pub mod open;
 pub mod powermetrics;
 pub mod replay;
 pub mod row;
 pub mod source;
 pub mod summary;
+#[cfg(target_os = "macos")]
+pub mod system;
+pub mod system_rail;
 mod text;
 pub mod transport;
+pub mod way;
+pub mod xpc;
 
 use std::future::Future;
 
@@ -24,7 +32,7 @@ pub trait PowerSource: Send {
     /// Cancel-safe: a dropped future loses no sample.
     ///
     /// # Errors
-    /// An error for which [`PowerError::is_fatal`] is false concerns one document; the stream goes on.
+    /// An error for which [`PowerError::is_fatal`] is false concerns one document, or a gap; the stream goes on.
     /// Every other error ends the stream.
     fn next_sample(&mut self) -> impl Future<Output = Result<Option<PowerSample>, PowerError>> + Send;
 
@@ -59,7 +67,7 @@ pub enum Boundary {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SourceDescription {
-    /// Short name: `helper`, `replay`, `demo`.
+    /// Short name: `helper`, `powermetrics`, `counters`, `replay`, `demo`.
     pub name: String,
     /// Where its samples come from.
     pub origin: Origin,
@@ -69,7 +77,15 @@ pub struct SourceDescription {
     pub samplers: Vec<String>,
     /// Version of the helper, where one is used.
     pub helper_version: Option<String>,
+    /// How power is read; `None` for what is not measured now, and in reports of older versions.
+    #[serde(default)]
+    pub way: Option<Way>,
+    /// Better ways that were not to be had when this one was chosen, and why.
+    #[serde(default)]
+    pub passed_over: Vec<PassedOver>,
 }
+
+pub use way::{PassedOver, Way};
 
 pub use error::PowerError;
 mod error {
@@ -100,13 +116,21 @@ mod error {
         Capture { path: String, source: std::io::Error },
         #[error("reading the power source failed")]
         Io(#[from] std::io::Error),
+        #[error("no helper is registered and allowed to run")]
+        NotRegistered,
+        #[error("a program that is not signed as the helper is answers under its name")]
+        Stranger,
+        #[error("the helper ended and does not stay up: {detail}")]
+        Interrupted { detail: String },
+        #[error("the helper ended and was started anew: no samples for {lasted_s:.1} s")]
+        Gap { lasted_s: f64 },
     }
 
     impl PowerError {
-        /// False when only one document was lost and the stream goes on.
+        /// False when only something was lost and the stream goes on.
         #[must_use]
         pub fn is_fatal(&self) -> bool {
-            !matches!(self, Self::MalformedSample { .. } | Self::Truncated { .. })
+            !matches!(self, Self::MalformedSample { .. } | Self::Truncated { .. } | Self::Gap { .. })
         }
     }
 }

@@ -8,7 +8,8 @@ use super::demo::{DemoOptions, DemoSource};
 use super::helper::{HelperOptions, HelperSource};
 use super::replay::{Pace, ReplaySource};
 use super::source::Source;
-use super::{PowerError, SourceDescription};
+use super::way::{WayFacts, choose};
+use super::{PowerError, SourceDescription, Way};
 use crate::clock::Clock;
 use crate::programs::{MissingProgram, Program};
 use crate::sample::Origin;
@@ -16,7 +17,12 @@ use crate::sample::Origin;
 /// A source that can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Power {
-    /// powermetrics through the helper.
+    /// The best of the ways that can be had, in the order of [`Way::ORDER`].
+    Auto {
+        /// True when somebody who can type a password has asked for it just now.
+        may_ask_for_password: bool,
+    },
+    /// powermetrics through the helper: the one that macOS runs, or one that is started with root's rights.
     Helper,
     /// A recording; `-` is standard input.
     Replay(PathBuf),
@@ -52,7 +58,13 @@ impl Power {
         let interval = IntervalMs::new(interval_ms).map_err(|_| OpenError::Interval(interval_ms))?;
         let options = HelperOptions::every(interval);
         Ok(match self {
-            Self::Helper => Source::Helper(HelperSource::spawn(&Program::Helper.find()?, &options, clock).await?),
+            Self::Auto { may_ask_for_password } => {
+                open_best(WayFacts::of_this_program(*may_ask_for_password), &options, clock).await?
+            }
+            Self::Helper => {
+                let facts = WayFacts { only_helper: true, ..WayFacts::of_this_program(false) };
+                open_best(facts, &options, clock).await?
+            }
             Self::Replay(file) if file == Path::new("-") => {
                 Source::Replay(ReplaySource::new(std::io::stdin(), pace, clock))
             }
@@ -75,6 +87,12 @@ impl Power {
         Ok(options.arguments()?)
     }
 
+    /// True when power is measured now: no recording, no simulator.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        matches!(self, Self::Auto { .. } | Self::Helper)
+    }
+
     /// True for the simulator.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
@@ -85,6 +103,7 @@ impl Power {
     #[must_use]
     pub fn preview(&self) -> SourceDescription {
         let (name, origin) = match self {
+            Self::Auto { .. } => ("auto", Origin::Powermetrics),
             Self::Helper => ("helper", Origin::Powermetrics),
             Self::Replay(_) => ("replay", Origin::Replay),
             Self::Demo { .. } => ("demo", Origin::Simulator),
@@ -95,6 +114,8 @@ impl Power {
             requested_interval_ms: None,
             samplers: Vec::new(),
             helper_version: None,
+            way: None,
+            passed_over: Vec::new(),
         }
     }
 }
@@ -114,4 +135,121 @@ fn demo_options(
         simulator_options: Vec::new(),
         helper_options,
     })
+}
+
+async fn open_best(facts: WayFacts, options: &HelperOptions, clock: Clock) -> Result<Source, OpenError> {
+    let chosen = choose(facts, |way| open_way(way, options, clock)).await?;
+    let mut source = chosen.opened;
+    source.passed_over(chosen.passed_over);
+    Ok(source)
+}
+
+async fn open_way(way: Way, options: &HelperOptions, clock: Clock) -> Result<Source, OpenError> {
+    match way {
+        Way::HelperChild => {
+            let source = HelperSource::spawn(&Program::Helper.find()?, options, clock).await?;
+            Ok(Source::Helper(source.reached_by(way, mac::system_rail(clock))))
+        }
+        Way::HelperService => Ok(Source::Helper(mac::helper_service(options, clock).await?)),
+        Way::Authorization => Ok(Source::Authorized(mac::authorized(options, clock).await?)),
+        Way::Counters => Ok(Source::Counters(mac::counters(options, clock).await?)),
+    }
+}
+
+#[cfg(target_os = "macos")]
+mod mac {
+    use joulebar_wire::command_line::CommandLine;
+    use joulebar_xpc::libxpc::Libxpc;
+
+    use super::super::authorized::AuthorizedSource;
+    use super::super::counters::CounterSource;
+    use super::super::helper::{HelperOptions, HelperSource};
+    use super::super::link::LinkTransport;
+    use super::super::system_rail::SystemRail;
+    use super::super::xpc::{Peer, XpcLink};
+    use super::super::{PowerError, Way, system};
+    use crate::clock::Clock;
+
+    #[cfg(target_arch = "aarch64")]
+    use super::super::counters::system as sensors;
+
+    #[cfg(target_arch = "aarch64")]
+    pub fn system_rail(clock: Clock) -> Option<SystemRail> {
+        Some(SystemRail::start(sensors::system_power, clock))
+    }
+
+    #[cfg(not(target_arch = "aarch64"))]
+    pub fn system_rail(_: Clock) -> Option<SystemRail> {
+        None
+    }
+
+    /// A connection to this build's helper, pinned to it, in which nothing was said yet.
+    ///
+    /// # Errors
+    /// [`PowerError::Unavailable`] where this build can't say which helper is meant.
+    pub fn link() -> Result<LinkTransport<XpcLink<Libxpc>>, PowerError> {
+        let unavailable = |error: super::super::xpc::NoPeer| PowerError::Unavailable { detail: error.to_string() };
+        let peer = Peer::of_this_build().map_err(unavailable)?;
+        // a queue of its own: a reader that is slow must not hold up another connection
+        let link = XpcLink::connect(Libxpc::new(c"org.joulebar.helper"), &peer).map_err(unavailable)?;
+        Ok(LinkTransport::new(link))
+    }
+
+    pub async fn helper_service(options: &HelperOptions, clock: Clock) -> Result<HelperSource, PowerError> {
+        let source = HelperSource::start(link()?, options, clock).await?;
+        Ok(source.reached_by(Way::HelperService, system_rail(clock)))
+    }
+
+    pub async fn authorized(options: &HelperOptions, clock: Clock) -> Result<AuthorizedSource, PowerError> {
+        let command_line = CommandLine::new(options.interval, options.samplers.clone());
+        let asked = command_line.clone();
+        let socket = tokio::task::spawn_blocking(move || system::authorize(&asked)).await;
+        let broken = |_| PowerError::Unavailable { detail: "the question for the password broke".to_owned() };
+        let source = AuthorizedSource::read(socket.map_err(broken)??, &command_line, clock)?;
+        Ok(source.with_system(system_rail(clock)))
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    pub async fn counters(options: &HelperOptions, clock: Clock) -> Result<CounterSource, PowerError> {
+        CounterSource::start(sensors::open, options.interval.get(), clock).await
+    }
+
+    #[cfg(not(target_arch = "aarch64"))]
+    pub async fn counters(_: &HelperOptions, _: Clock) -> Result<CounterSource, PowerError> {
+        Err(PowerError::Unavailable { detail: "only Apple Silicon has these counters".to_owned() })
+    }
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) use mac::link as helper_link;
+
+/// Ways that exist on a Mac alone. They are never chosen elsewhere.
+#[cfg(not(target_os = "macos"))]
+mod mac {
+    use super::super::PowerError;
+    use super::super::authorized::AuthorizedSource;
+    use super::super::counters::CounterSource;
+    use super::super::helper::{HelperOptions, HelperSource};
+    use super::super::system_rail::SystemRail;
+    use crate::clock::Clock;
+
+    fn none<T>() -> Result<T, PowerError> {
+        Err(PowerError::Unavailable { detail: "this way exists on macOS alone".to_owned() })
+    }
+
+    pub fn system_rail(_: Clock) -> Option<SystemRail> {
+        None
+    }
+
+    pub async fn helper_service(_: &HelperOptions, _: Clock) -> Result<HelperSource, PowerError> {
+        none()
+    }
+
+    pub async fn authorized(_: &HelperOptions, _: Clock) -> Result<AuthorizedSource, PowerError> {
+        none()
+    }
+
+    pub async fn counters(_: &HelperOptions, _: Clock) -> Result<CounterSource, PowerError> {
+        none()
+    }
 }

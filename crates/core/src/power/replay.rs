@@ -122,6 +122,8 @@ impl PowerSource for ReplaySource {
             requested_interval_ms: None,
             samplers: Vec::new(),
             helper_version: None,
+            way: None,
+            passed_over: Vec::new(),
         }
     }
 }

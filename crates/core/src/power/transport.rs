@@ -1,5 +1,5 @@
-//! How requests reach the helper and replies come back. Today over a child's stdin and stdout; the daemon's XPC
-//! connection will be the second implementation.
+//! How requests reach the helper and replies come back: here over a child's stdin and stdout, in [`super::link`] over the
+//! daemon's XPC connection.
 //!
 //! Knows processes and pipes. Leaves to others: what the messages mean ([`super::helper`]) and how they are framed
 //! ([`joulebar_wire::frame`]).
@@ -54,9 +54,21 @@ pub enum TransportError {
     /// What came was no message.
     #[error("the helper sent what is no message")]
     Wire(#[from] WireError),
+    /// What came has not the form of a message.
+    #[error("the helper sent what is no message: {0}")]
+    Malformed(String),
     /// The helper went away inside a message.
     #[error("the helper went away inside a message")]
     Cut,
+    /// The helper ended. Saying `hello` on the same transport starts it anew.
+    #[error("the helper ended and can be started anew")]
+    Interrupted,
+    /// Nobody has the helper's name.
+    #[error("no helper is registered and allowed to run")]
+    Invalid,
+    /// Who answered is not signed as the helper is.
+    #[error("a program that is not signed as the helper is answers under its name")]
+    Stranger,
 }
 
 /// A helper that was started as a child and talks on its stdin and stdout. Dropping it kills the child.

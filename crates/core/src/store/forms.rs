@@ -42,6 +42,7 @@ pub(super) fn write_samples(samples: &[PowerSample]) -> Vec<u8> {
             Origin::Powermetrics => 0,
             Origin::Replay => 1,
             Origin::Simulator => 2,
+            Origin::Counters => 3,
         });
     }
     let mut form = Writer::default();
@@ -91,6 +92,7 @@ pub(super) fn read_samples(bytes: &[u8], samples: &mut Vec<PowerSample>) -> Resu
                 0 => Origin::Powermetrics,
                 1 => Origin::Replay,
                 2 => Origin::Simulator,
+                3 => Origin::Counters,
                 _ => return Err(FormError::Value),
             },
         });

@@ -8,13 +8,14 @@ use joulebar_wire::{ErrorCode, IntervalMs, Reply, Request, StopReason};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{broken, ended, refused};
+use super::resumption::Resumption;
+use super::{HelperOptions, broken, ended, greet_again, refused};
 use crate::clock::{Clock, MonotonicTime};
 use crate::power::PowerError;
 use crate::power::align::Aligner;
 use crate::power::decoded::NoteCounts;
 use crate::power::powermetrics::{DecodeError, decode};
-use crate::power::transport::Transport;
+use crate::power::transport::{Transport, TransportError};
 use crate::sample::{Origin, PowerSample};
 
 /// The only stream of a conversation.
@@ -50,12 +51,21 @@ enum Ending {
 
 pub(super) struct Conversation<T> {
     transport: T,
+    options: HelperOptions,
     stream: Stream,
+    resumption: Resumption,
 }
 
 impl<T: Transport> Conversation<T> {
-    pub(super) fn new(transport: T, clock: Clock, origin: Origin, interval: IntervalMs) -> Self {
-        Self { transport, stream: Stream::new(clock, origin, interval) }
+    pub(super) fn new(
+        transport: T,
+        options: HelperOptions,
+        clock: Clock,
+        origin: Origin,
+        interval: IntervalMs,
+    ) -> Self {
+        let stream = Stream::new(clock, origin, interval);
+        Self { transport, options, stream, resumption: Resumption::new() }
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, samples: mpsc::Sender<Outcome>) {
@@ -96,11 +106,24 @@ impl<T: Transport> Conversation<T> {
                     let received = match received {
                         Ok(Some(received)) => received,
                         Ok(None) => return Ending::Failed(self.stream.failure.take().unwrap_or_else(|| ended(&self.transport))),
+                        Err(TransportError::Interrupted) => match self.resume(commands).await {
+                            Ok(gap) => {
+                                waiting.push_back(Err(gap));
+                                stale_at = self.stream.stale_from(Instant::now());
+                                continue;
+                            }
+                            Err(ending) => return ending,
+                        },
                         Err(error) => return Ending::Failed(broken(&self.transport, error)),
                     };
                     let now = self.stream.clock.now();
                     match self.stream.take(received, now, &mut waiting) {
-                        Progress::Alive => stale_at = self.stream.stale_from(Instant::now()),
+                        Progress::Alive => {
+                            stale_at = self.stream.stale_from(Instant::now());
+                            if self.stream.next_seq > 0 {
+                                self.resumption.is_healthy();
+                            }
+                        }
                         Progress::Nothing => {}
                         Progress::Ended(ending) => return ending,
                     }
@@ -112,6 +135,38 @@ impl<T: Transport> Conversation<T> {
         }
     }
 
+    /// Starts the helper anew after it ended: a pause, hello, start. Gives the gap to be marked, or how all ends.
+    async fn resume(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<PowerError, Ending> {
+        let Self { transport, options, stream, resumption } = self;
+        let began = stream.clock.now();
+        let Some(pause) = resumption.next_pause() else {
+            let detail = "it ended again and again".to_owned();
+            return Err(Ending::Failed(PowerError::Interrupted { detail }));
+        };
+        let greeted = async {
+            tokio::time::sleep(pause).await;
+            greet_again(transport, options, resumption).await
+        };
+        tokio::pin!(greeted);
+        let greeting = loop {
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    // nothing runs that a boundary sample could be asked of
+                    Some(Command::Mark { .. }) => {}
+                    Some(Command::Stop) | None => return Err(Ending::Wanted),
+                },
+                greeting = &mut greeted => break greeting.map_err(Ending::Failed)?,
+            }
+        };
+        if greeting.simulated != (stream.origin == Origin::Simulator) {
+            let detail = "the helper that was started anew is another one".to_owned();
+            return Err(Ending::Failed(PowerError::Protocol { detail }));
+        }
+        stream.begin_anew(greeting.interval);
+        Ok(PowerError::Gap { lasted_s: stream.clock.now().seconds_since(began) })
+    }
+
     /// Asks the helper to stop and waits until it says that nothing runs any more.
     async fn say_stop(&mut self) {
         let stopped = async {
@@ -121,7 +176,7 @@ impl<T: Transport> Conversation<T> {
                     break;
                 }
             }
-            Ok::<(), crate::power::transport::TransportError>(())
+            Ok::<(), TransportError>(())
         };
         // closing ends a helper that does not answer
         drop(timeout(STOPPED_DEADLINE, stopped).await);
@@ -153,6 +208,14 @@ impl Stream {
     fn new(clock: Clock, origin: Origin, interval: IntervalMs) -> Self {
         let interval = Duration::from_millis(u64::from(interval.get()));
         Self { clock, origin, interval, aligner: Aligner::new(), next_seq: 0, failure: None }
+    }
+
+    /// Another helper counts from the beginning.
+    fn begin_anew(&mut self, interval: IntervalMs) {
+        self.interval = Duration::from_millis(u64::from(interval.get()));
+        self.aligner.restart();
+        self.next_seq = 0;
+        self.failure = None;
     }
 
     fn patience(&self) -> Duration {
