@@ -31,6 +31,8 @@ const COMMANDS: &[&str] = &[
     "set_token",
     "test_connection",
     "helper_view",
+    "want_helper",
+    "authorize_power",
     "diagnostics",
     "show_window",
     "hide_popover",

@@ -1,18 +1,14 @@
-//! Starting with the user's session: an autostart entry of the desktop. The Mac's login item comes with its helper.
+//! Starting with the user's session: on a Mac the app as its own login item, elsewhere an autostart entry of the desktop.
 
 use joulebar_core::live::state::FailureCode;
 
 use crate::error::CommandError;
 
+/// Makes the app a login item, or no longer one. May block: macOS asks another process.
 #[cfg(target_os = "macos")]
 pub fn set(on: bool) -> Result<(), CommandError> {
-    if !on {
-        return Ok(());
-    }
-    Err(CommandError::new(
-        FailureCode::Unavailable,
-        "Open at login can’t be set yet on macOS. Add Joulebar under Login Items.",
-    ))
+    joulebar_core::helper_service::login::set(&joulebar_core::helper_service::system::AppService::MainApp, on)
+        .map_err(|error| CommandError::new(FailureCode::Unavailable, error.to_string()))
 }
 
 /// Makes or removes the entry.

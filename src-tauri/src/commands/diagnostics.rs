@@ -7,6 +7,7 @@ use joulebar_core::doctor::probe::{ProbePlan, probe_power};
 use joulebar_core::doctor::{CheckRow, Facts, Probe, SystemFacts, rows};
 use joulebar_core::environment::{Environment, read_environment};
 use joulebar_core::folders::data_folder;
+use joulebar_core::helper_service::machine::Wish;
 use joulebar_core::live::HelperView;
 use joulebar_core::settings::read_settings;
 use tauri::State;
@@ -21,6 +22,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[tauri::command]
 pub async fn helper_view(state: State<'_, AppState>) -> Answer<HelperView> {
     Ok(state.live.helper_view())
+}
+
+/// Sets the helper up as a service, or removes it. What comes of it stands in [`helper_view`].
+#[tauri::command]
+pub async fn want_helper(state: State<'_, AppState>, wish: Wish) -> Answer<()> {
+    Ok(state.live.want_helper(wish).await?)
+}
+
+/// Reads power with an administrator's password, for this once.
+#[tauri::command]
+pub async fn authorize_power(state: State<'_, AppState>) -> Answer<()> {
+    Ok(state.live.authorize_power()?)
 }
 
 /// All checks.

@@ -50,6 +50,8 @@ pub fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
         settings::set_token,
         settings::test_connection,
         diagnostics::helper_view,
+        diagnostics::want_helper,
+        diagnostics::authorize_power,
         diagnostics::diagnostics,
         windows::show_window,
         windows::hide_popover,

@@ -5,6 +5,7 @@ import type {
   CheckRow,
   ConnectionTest,
   HelperView,
+  HelperWish,
   LiveMessage,
   Preset,
   RunDetail,
@@ -66,6 +67,10 @@ export interface Backend {
   /** Asks the server at that address; null is the one in the settings. */
   testConnection(url: string | null): Promise<ConnectionTest>;
   helperView(): Promise<HelperView>;
+  /** Sets the helper up as a service of macOS, or removes it; what comes of it stands in `helperView`. */
+  wantHelper(wish: HelperWish): Promise<void>;
+  /** Reads power with an administrator's password, for this once. */
+  authorizePower(): Promise<void>;
   diagnostics(): Promise<CheckRow[]>;
   /** Opens the main window at `runs`, `run/12`, `suite`, `settings/general`, …. */
   showWindow(route: string): Promise<void>;

@@ -141,6 +141,22 @@ export type Environment = {
   memory_bytes: number | null,
   /** What feeds the machine. */
   supply: Supply | null,
+  /** Build of macOS, `24F74`. */
+  os_build: string | null,
+  /** Apple's model identifier, `Mac16,8`. */
+  model: string | null,
+  /** Processors of the fastest kind. */
+  performance_cores: number | null,
+  /** Processors of the second kind. */
+  efficiency_cores: number | null,
+  /** Whether Low Power Mode is on. */
+  low_power_mode: boolean | null,
+  /** Thermal level, in powermetrics' words: `Nominal`. */
+  thermal_level: string | null,
+  /** Displays that are on; 0 with the lid closed. */
+  displays: number | null,
+  /** Processes of powermetrics that Joulebar did not start: they read the same counters. */
+  other_powermetrics: number | null,
 };
 
 /** Why something was not done. A screen acts on this alone. */
@@ -210,7 +226,16 @@ export type HelperView = {
   simulated: boolean,
   /** Where the program lies. */
   path: string | null,
+  /** Where power comes from; `None` before a source was opened. */
+  source?: SourceView | null,
+  /** The helper as a service of macOS; `None` where this program does not look after one. */
+  service?: ServiceView | null,
+  /** True when powermetrics can be authorized once with a password. */
+  can_authorize: boolean,
 };
+
+/** What somebody wants. */
+export type HelperWish = "look" | "enable" | "repair" | "remove" | "open_settings";
 
 /** What is to be known about the history. */
 export type HistoryState = {
@@ -306,6 +331,16 @@ export type MenuBarText = "watts" | "watts_and_bar" | "icon";
 /** How a net energy was computed. */
 export type Method = "padded";
 
+/** Figures that a source can't give now: no 0, but nothing. */
+export type Missing = {
+  /** Rails, `CPU, Neural Engine, memory`. */
+  rails: string,
+  /** Why, for people: one sentence. */
+  reason: string,
+  /** How long they have been missing, in whole seconds. */
+  age_s: number,
+};
+
 /** A model as the server lists it. What the server does not say is `None`. */
 export type Model = {
   /** Key to send as `model`. */
@@ -365,7 +400,23 @@ export type ModelSummary = {
 export type MonotonicTime = number;
 
 /** Where a sample came from. */
-export type Origin = "powermetrics" | "replay" | "simulator";
+export type Origin = "powermetrics" | "counters" | "replay" | "simulator";
+
+/** A way that was not taken. */
+export type PassedOver = {
+  /** Which. */
+  way: PowerWay,
+  /** Why, for people. */
+  why: string,
+};
+
+/** A better way that was not to be had. */
+export type PassedOverView = {
+  /** The way, for people. */
+  title: string,
+  /** Why, for people. */
+  why: string,
+};
 
 /** Percentiles of a set of values. */
 export type Percentiles = {
@@ -462,6 +513,9 @@ reason: PowerProblem,
 /** Why, for people: one sentence. */
 message: string,
 };
+
+/** How power is read on a Mac. */
+export type PowerWay = "helper_service" | "helper_child" | "authorization" | "counters";
 
 /** What a run asks. */
 export type Preset = "quick" | "full";
@@ -581,6 +635,8 @@ export type Reading = {
   system_mw: number | null,
   /** Rails inside `soc_mw`, `GPU + CPU + ANE`. */
   scope: string,
+  /** Figures that the source can't give now. */
+  missing?: Missing | null,
 };
 
 /** A whole session. */
@@ -844,6 +900,33 @@ url: string,
 message: string,
 };
 
+/** How the helper stands, for programs. */
+export type ServiceState = "does_not_apply" | "working" | "off" | "needs_approval" | "ready" | "failed";
+
+/** How the helper stands as a service. */
+export type ServiceView = {
+  /** What a screen acts on. */
+  state: ServiceState,
+  /** One line. */
+  title: string,
+  /** The facts. */
+  detail: string,
+  /** What to do. */
+  next: string | null,
+  /** Version of the helper that answers. */
+  version: string | null,
+  /** What macOS says, with its numbers, for a bug report. */
+  error: string | null,
+  /** True when it makes sense to enable it now. */
+  can_enable: boolean,
+  /** True when System Settings is the place to go to. */
+  can_open_settings: boolean,
+  /** True when registering it anew may help. */
+  can_repair: boolean,
+  /** True when there is something to remove. */
+  can_remove: boolean,
+};
+
 /** How a session is set up. */
 export type Settings = {
   /** Length of the baseline before each prompt, in seconds. */
@@ -894,6 +977,8 @@ export type Snapshot = {
   simulated: boolean,
   /** Power. */
   power: PowerState,
+  /** Where it comes from; `None` before a source was opened. */
+  source?: SourceView | null,
   /** The server. */
   server: ServerState,
   /** The run. */
@@ -919,7 +1004,7 @@ export type SortBy = "started" | "name" | "model" | "net_energy_per_token" | "to
 
 /** What a source is, for the report and the screen. */
 export type SourceDescription = {
-  /** Short name: `helper`, `replay`, `demo`. */
+  /** Short name: `helper`, `powermetrics`, `counters`, `replay`, `demo`. */
   name: string,
   /** Where its samples come from. */
   origin: Origin,
@@ -929,6 +1014,22 @@ export type SourceDescription = {
   samplers: Array<string>,
   /** Version of the helper, where one is used. */
   helper_version: string | null,
+  /** How power is read; `None` for what is not measured now, and in reports of older versions. */
+  way: PowerWay | null,
+  /** Better ways that were not to be had when this one was chosen, and why. */
+  passed_over: Array<PassedOver>,
+};
+
+/** Where power comes from now. */
+export type SourceView = {
+  /** The way, for programs; `None` for recordings and the simulator. */
+  way: PowerWay | null,
+  /** The way, for people. */
+  title: string,
+  /** What its figures cover, for people. */
+  scope: string,
+  /** Better ways that were not to be had, and why. */
+  passed_over: Array<PassedOverView>,
 };
 
 /** What was taken as the end of the prefill. */

@@ -154,7 +154,10 @@ export function makeReplay(query: URLSearchParams): Backend {
       samples: full.samples.length,
       simulated: true,
       path: null,
+      can_authorize: false,
     }),
+    wantHelper: async () => undefined,
+    authorizePower: async () => undefined,
     diagnostics: async () => [
       { id: "helper", title: "Helper", result: "pass", detail: `Simulated helper ${full.power_source.helper_version ?? ""} answers.`, next: null },
       { id: "power", title: "Power readings", result: "pass", detail: "Samples arrive; they are simulated.", next: null },

@@ -10,6 +10,13 @@ export interface HelperCard {
   line: string;
 }
 
+/** What is missing in the live reading, with its reason and its age; null when nothing is. */
+export function missingLine(power: PowerState): string | null {
+  if (power.state !== "live" && power.state !== "held") return null;
+  const missing = power.reading.missing;
+  return missing ? `${missing.rails}: — for ${count(Math.floor(missing.age_s))}\u00a0s. ${missing.reason}` : null;
+}
+
 /** The card for a state; `facts` are null until they were read. */
 export function helperCard(power: PowerState, facts: HelperView | null): HelperCard {
   const version = versionLine(facts);

@@ -4,8 +4,10 @@ import { connect, type Backend } from "../../lib/backend";
 import type {
   CheckRow,
   HelperView,
+  HelperWish,
   LastResult,
   ServerState,
+  ServiceView,
   SettingsView,
   UserSettings,
 } from "../../lib/backend/bindings";
@@ -29,6 +31,7 @@ const helper: HelperView = {
   samples: 1_204,
   simulated: false,
   path: "/Applications/Joulebar.app/Contents/MacOS/joulebar-helper",
+  can_authorize: false,
 };
 let now: SettingsView;
 const calls = {
@@ -46,6 +49,8 @@ const calls = {
   checkServer: vi.fn(async () => undefined),
   restartPower: vi.fn(async () => undefined),
   helperView: vi.fn(async () => helper),
+  wantHelper: vi.fn(async (wish: HelperWish) => void wish),
+  authorizePower: vi.fn(async () => undefined),
 };
 
 async function form(change: Partial<SettingsView> = {}): Promise<SettingsForm> {
@@ -193,6 +198,48 @@ describe("Helper", () => {
     expect(screen.getByText(/258\sms measured, 250\sms asked/)).toBeInTheDocument();
     await fireEvent.click(screen.getByRole("button", { name: "Restart" }));
     expect(calls.restartPower).toHaveBeenCalledOnce();
+  });
+  it("says how the background helper stands, what is missing, and does what a button says", async () => {
+    const service: ServiceView = {
+      state: "needs_approval",
+      title: "Waiting for your approval",
+      detail: "Its switch is off.",
+      next: "Switch it on.",
+      version: null,
+      error: "SMAppServiceErrorDomain 1",
+      can_enable: false,
+      can_open_settings: true,
+      can_repair: false,
+      can_remove: false,
+    };
+    const passed_over = [{ title: "powermetrics, through the background helper", why: "no helper is registered" }];
+    const source = { way: "counters" as const, title: "energy counters", scope: "GPU and CPU", passed_over };
+    calls.helperView.mockResolvedValue({ ...helper, service, source, can_authorize: true });
+    await form();
+    const missing = { rails: "CPU", reason: "macOS does not publish it.", age_s: 12 };
+    const reading = {
+      end_ns: 1,
+      soc_mw: null,
+      cpu_mw: null,
+      gpu_mw: 5,
+      ane_mw: null,
+      dram_mw: null,
+      system_mw: null,
+      scope: "GPU",
+      missing,
+    };
+    render(Helper, { power: { state: "live", reading } });
+    expect(await screen.findByText("Waiting for your approval")).toBeInTheDocument();
+    expect(screen.getByText(/CPU: — for 12\ss\. macOS does not publish it\./)).toBeInTheDocument();
+    expect(screen.getByText("SMAppServiceErrorDomain 1")).toBeInTheDocument();
+    expect(screen.getByText("GPU and CPU")).toBeInTheDocument();
+    expect(screen.getByText(/no helper is registered/)).toBeInTheDocument();
+    expect(screen.queryByRole("button", { name: "Enable" })).toBeNull();
+    await fireEvent.click(screen.getByRole("button", { name: "Open Settings" }));
+    expect(calls.wantHelper).toHaveBeenCalledWith("open_settings");
+    await fireEvent.click(screen.getByRole("button", { name: "Authorize Once" }));
+    expect(calls.authorizePower).toHaveBeenCalledOnce();
+    calls.helperView.mockResolvedValue(helper);
   });
   it.each([
     ["helper_missing", "Not found"],

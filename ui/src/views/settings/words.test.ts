@@ -46,6 +46,7 @@ describe("the helper's card", () => {
     samples: 0,
     simulated: true,
     path: null,
+    can_authorize: false,
   };
   it("says when a simulator stands in for powermetrics", () => {
     const reading = {
