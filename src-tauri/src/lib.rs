@@ -10,6 +10,7 @@ mod login;
 mod menu;
 mod notify;
 mod placement;
+mod sidecar;
 mod state;
 mod tray;
 mod window;
@@ -39,10 +40,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .plugin(tauri_plugin_single_instance::init(|app, _, _| window::open_main(app, None)))
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_clipboard_manager::init())
+        .plugin(tauri_plugin_shell::init())
         .invoke_handler(commands::handler())
         .setup(move |app| {
             let (token, place) = state::read_token();
-            let options = LiveOptions { data, config, mode: arguments.mode, settings: settings.clone(), token };
+            let launcher = Some(sidecar::launcher(app.handle()));
+            let (mode, settings_now) = (arguments.mode, settings.clone());
+            let options = LiveOptions { data, config, mode, settings: settings_now, token, launcher };
             let live = tauri::async_runtime::block_on(async { Live::start(options) });
             app.manage(AppState::new(live, arguments.export_to.clone(), place));
             set_up(app, &arguments, &settings)

@@ -74,6 +74,18 @@ fn threat_16_pages_may_use_their_own_commands_and_nothing_of_the_system() {
 }
 
 #[test]
+fn no_page_can_start_a_program() {
+    for (window, permissions) in capabilities() {
+        let starts = ["shell", "process", "opener"].map(|plugin| format!("{plugin}:"));
+        let found = permissions.iter().find(|permission| starts.iter().any(|plugin| permission.starts_with(plugin)));
+        assert!(found.is_none(), "{window} may use {found:?}");
+    }
+    let configuration = json("tauri.conf.json");
+    assert!(configuration["plugins"].get("shell").is_none(), "the plugin opens no addresses and knows no commands");
+    assert!(configuration["app"].get("withGlobalTauri").is_none());
+}
+
+#[test]
 fn every_command_is_listed_handled_and_of_use_to_a_window() {
     assert_eq!(listed(), handled());
     let granted: BTreeSet<String> = capabilities().into_iter().flat_map(|(_, permissions)| permissions).collect();

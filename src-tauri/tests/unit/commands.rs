@@ -19,7 +19,7 @@ pub fn live(folder: &Path) -> Live {
     // port 9 discards; nothing listens there
     let settings = UserSettings { server_url: Some("http://127.0.0.1:9".to_owned()), ..UserSettings::default() };
     let (data, config) = (folder.join("data"), folder.join("config"));
-    Live::start(LiveOptions { data, config, mode: Mode::Real, settings, token: None })
+    Live::start(LiveOptions { data, config, mode: Mode::Real, settings, token: None, launcher: None })
 }
 
 fn app(folder: &Path) -> tauri::App<MockRuntime> {

@@ -19,6 +19,7 @@ use crate::helper_service::driver::HelperService;
 use crate::helper_service::machine::Wish;
 use crate::helper_service::words::ServiceView;
 use crate::lmstudio::{ApiToken, Client, ClientOptions};
+use crate::power::piped::Launcher;
 use crate::report::Report;
 use crate::session::runner::Control;
 use crate::settings::{Preset, UserSettings};
@@ -53,6 +54,8 @@ pub struct LiveOptions {
     pub settings: UserSettings,
     /// The server's token.
     pub token: Option<ApiToken>,
+    /// What starts a helper as a child; `None` where this program does it by itself.
+    pub launcher: Option<Launcher>,
 }
 
 /// What a test of a connection found.

@@ -58,7 +58,7 @@ pub async fn watch_power(shared: Arc<Shared>) {
 
 async fn open(shared: &Shared) -> Result<Source, OpenError> {
     let power = shared.power().await?;
-    let source = power.open(shared.interval_ms(), Pace::Recorded, shared.clock()).await?;
+    let source = power.open_by(shared.launcher.as_ref(), shared.interval_ms(), Pace::Recorded, shared.clock()).await?;
     shared.start_power(source.description());
     Ok(source)
 }

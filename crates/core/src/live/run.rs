@@ -182,7 +182,7 @@ async fn with_model(
         let client = Client::connect(options.clone(), clock).await?;
         client.models().await?;
         tokio::time::sleep(SETTLE).await;
-        let source = power.open(interval_ms, Pace::Recorded, clock).await?;
+        let source = power.open_by(shared.launcher.as_ref(), interval_ms, Pace::Recorded, clock).await?;
         Ok::<_, Failure>((client, source))
     };
     let (client, source) = unless_stopped(prepared, &mut control).await?;

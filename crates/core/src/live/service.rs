@@ -145,6 +145,7 @@ mod tests {
             mode: Mode::Real,
             settings: UserSettings::default(),
             token: None,
+            launcher: None,
         }))
     }
 

@@ -20,6 +20,7 @@ use crate::clock::{Clock, MonotonicTime, raw_monotonic_ns};
 use crate::demo::{DemoServer, Stage};
 use crate::lmstudio::{ApiToken, ClientOptions};
 use crate::power::open::{OpenError, Power};
+use crate::power::piped::Launcher;
 use crate::power::{SourceDescription, Way};
 use crate::report::Report;
 use crate::sample::PowerSample;
@@ -52,6 +53,8 @@ pub(super) struct Shared {
     pub(super) data: PathBuf,
     pub(super) config: PathBuf,
     pub(super) clock: Clock,
+    /// What starts a helper as a child, where the shell has a way of its own.
+    pub(super) launcher: Option<Launcher>,
     pub(super) feed: Mutex<Feed>,
     pub(super) samples: broadcast::Sender<LiveSample>,
     pub(super) sample_count: AtomicU64,
@@ -112,6 +115,7 @@ impl Shared {
             data: options.data,
             config: options.config,
             clock: Clock::start(),
+            launcher: options.launcher,
             feed: Mutex::default(),
             samples: broadcast::channel(LAG).0,
             sample_count: AtomicU64::new(0),

@@ -42,7 +42,14 @@ impl Home {
     fn start(&self, mode: Mode, url: &str, settings: UserSettings) -> Live {
         Program::SimulatedHelper.find().expect("build the programs with scripts/build.sh debug");
         let settings = UserSettings { server_url: Some(url.to_owned()), ..settings };
-        Live::start(LiveOptions { data: self.path("data"), config: self.path("config"), mode, settings, token: None })
+        Live::start(LiveOptions {
+            data: self.path("data"),
+            config: self.path("config"),
+            mode,
+            settings,
+            token: None,
+            launcher: None,
+        })
     }
 }
 

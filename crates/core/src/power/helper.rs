@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use self::conversation::{Command, Conversation, Outcome, STREAM};
 use self::resumption::Resumption;
 use super::decoded::NoteCounts;
+use super::piped::Launcher;
 use super::system_rail::SystemRail;
 use super::transport::{StdioTransport, Transport, TransportError};
 use super::{Boundary, PassedOver, PowerError, PowerSource, SourceDescription, Way};
@@ -43,6 +44,8 @@ pub struct HelperOptions {
     pub samplers: Samplers,
     /// Version of the program that asks, for the helper's log.
     pub client_version: String,
+    /// What starts a helper as a child; `None` does it by itself.
+    pub launcher: Option<Launcher>,
 }
 
 impl HelperOptions {
@@ -50,7 +53,7 @@ impl HelperOptions {
     #[must_use]
     pub fn every(interval: IntervalMs) -> Self {
         let client_version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { interval, samplers: Samplers::default(), client_version }
+        Self { interval, samplers: Samplers::default(), client_version, launcher: None }
     }
 }
 
@@ -81,7 +84,13 @@ impl HelperSource {
         options: &HelperOptions,
         clock: Clock,
     ) -> Result<Self, PowerError> {
-        Self::start(StdioTransport::spawn(program, arguments)?, options, clock).await
+        match &options.launcher {
+            None => Self::start(StdioTransport::spawn(program, arguments)?, options, clock).await,
+            Some(launcher) => {
+                let failed = |source| PowerError::Spawn { program: program.display().to_string(), source };
+                Self::start(launcher.launch(program, arguments).map_err(failed)?, options, clock).await
+            }
+        }
     }
 
     /// Opens the conversation on `transport` and starts sampling. Must be called inside a tokio runtime.

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod helper;
 pub mod link;
 pub mod open;
+pub mod piped;
 pub mod powermetrics;
 pub mod replay;
 pub mod row;

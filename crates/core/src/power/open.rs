@@ -6,6 +6,7 @@ use joulebar_wire::IntervalMs;
 
 use super::demo::{DemoOptions, DemoSource};
 use super::helper::{HelperOptions, HelperSource};
+use super::piped::Launcher;
 use super::replay::{Pace, ReplaySource};
 use super::source::Source;
 use super::way::{WayFacts, choose};
@@ -55,8 +56,22 @@ impl Power {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(&self, interval_ms: u32, pace: Pace, clock: Clock) -> Result<Source, OpenError> {
+        self.open_by(None, interval_ms, pace, clock).await
+    }
+
+    /// As [`Power::open`], with a helper as a child started by `launcher`.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_by(
+        &self,
+        launcher: Option<&Launcher>,
+        interval_ms: u32,
+        pace: Pace,
+        clock: Clock,
+    ) -> Result<Source, OpenError> {
         let interval = IntervalMs::new(interval_ms).map_err(|_| OpenError::Interval(interval_ms))?;
-        let options = HelperOptions::every(interval);
+        let options = HelperOptions { launcher: launcher.cloned(), ..HelperOptions::every(interval) };
         Ok(match self {
             Self::Auto { may_ask_for_password } => {
                 open_best(WayFacts::of_this_program(*may_ask_for_password), &options, clock).await?

@@ -20,7 +20,7 @@ use super::PowerError;
 
 const READ_BYTES: usize = 64 * 1024;
 /// How much of what the helper writes to stderr is kept.
-const MAX_STDERR_BYTES: usize = 4 * 1024;
+pub(super) const MAX_STDERR_BYTES: usize = 4 * 1024;
 /// How long a helper whose client has gone may take to end its own child and itself.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
