@@ -3,6 +3,7 @@
 //! Composition root: [`run`] starts [`joulebar_core::live::Live`], whose handle is all that commands and tray know.
 
 pub mod args;
+mod clipboard;
 mod commands;
 mod error;
 mod login;
@@ -39,7 +40,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let app = builder
         .plugin(tauri_plugin_single_instance::init(|app, _, _| window::open_main(app, None)))
         .plugin(tauri_plugin_dialog::init())
-        .plugin(tauri_plugin_clipboard_manager::init())
         .plugin(tauri_plugin_shell::init())
         .invoke_handler(commands::handler())
         .setup(move |app| {
@@ -48,6 +48,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             let (mode, settings_now) = (arguments.mode, settings.clone());
             let options = LiveOptions { data, config, mode, settings: settings_now, token, launcher };
             let live = tauri::async_runtime::block_on(async { Live::start(options) });
+            app.manage(clipboard::TextClipboard::default());
             app.manage(AppState::new(live, arguments.export_to.clone(), place));
             set_up(app, &arguments, &settings)
         })
@@ -59,11 +60,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         })
         .build(tauri::generate_context!())
         .context("the app can't be set up")?;
-    app.run(|_, event| {
-        if let RunEvent::ExitRequested { api, code: None, .. } = event {
-            // closing the last window is not quitting
-            api.prevent_exit();
-        }
+    app.run(|app, event| match event {
+        // closing the last window is not quitting
+        RunEvent::ExitRequested { api, code: None, .. } => api.prevent_exit(),
+        RunEvent::Exit => app.state::<clipboard::TextClipboard>().release(),
+        _ => {}
     });
     Ok(())
 }

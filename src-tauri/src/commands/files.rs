@@ -11,9 +11,9 @@ use joulebar_core::sample_row::write_csv;
 use joulebar_core::store::RunId;
 use serde::Deserialize;
 use tauri::{AppHandle, Manager, State};
-use tauri_plugin_clipboard_manager::ClipboardExt;
 use tauri_plugin_dialog::DialogExt;
 
+use crate::clipboard::TextClipboard;
 use crate::error::{Answer, CommandError};
 use crate::state::AppState;
 
@@ -38,7 +38,7 @@ pub async fn export_run(app: AppHandle, state: State<'_, AppState>, id: u32, for
 #[tauri::command]
 pub async fn copy_markdown(app: AppHandle, state: State<'_, AppState>, id: u32) -> Answer<()> {
     let report = state.live.with_store(move |store| Ok(store.get(RunId(id))?)).await?;
-    let copied = app.clipboard().write_text(markdown(&report));
+    let copied = app.state::<TextClipboard>().write(markdown(&report));
     copied.map_err(|error| CommandError::new(FailureCode::Unavailable, format!("Nothing was copied: {error}.")))
 }
 
