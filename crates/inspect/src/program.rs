@@ -102,3 +102,13 @@ pub fn text_around(file: &[u8], needle: &[u8]) -> Option<String> {
     let after = file[at..].iter().take(100).take_while(|byte| printable(byte)).count();
     Some(String::from_utf8_lossy(&file[at - before..at + after]).into_owned())
 }
+
+/// Every path in a file that begins with this folder, at most 200 bytes of each. Texts stand in a program without anything
+/// between them, so a path may have the beginning of the next text at its end.
+pub fn paths_below<'a>(file: &'a [u8], folder: &'a str) -> impl Iterator<Item = String> + 'a {
+    let of_a_path = |byte: &&u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(byte);
+    memmem::find_iter(file, folder).map(move |at| {
+        let length = file[at..].iter().take(200).take_while(of_a_path).count();
+        String::from_utf8_lossy(&file[at..at + length]).into_owned()
+    })
+}

@@ -56,6 +56,7 @@ pub const SERVICE_SYMBOLS: &[(&str, Version)] = &[
     ("_dispatch_semaphore_signal", Version(10, 6)),
     ("_dispatch_semaphore_wait", Version(10, 6)),
     ("_dispatch_set_target_queue", Version(10, 6)),
+    ("_dispatch_sync_f", Version(10, 6)),
     ("_dispatch_time", Version(10, 6)),
     // notify.h
     ("_notify_cancel", Version(10, 3)),

@@ -164,8 +164,19 @@ fn helper_with_a_second_library_is_seen() {
 
 #[test]
 fn path_of_the_building_machine_is_seen() {
-    for path in ["/home/me/joulebar/x.rs", "/Users/me/x.rs", "/root/x", "x/.cargo/registry/y", "/build/joulebar/src"] {
+    for path in [
+        "/home/me/joulebar/x.rs",
+        "/Users/me/src/x",
+        "/root/x/target/y",
+        "x/.cargo/registry/y",
+        "/build/joulebar",
+        "/tmp/a/b.rs:12",
+    ] {
         parts(|parts| parts.app.text.extend(path.as_bytes()), &[BUILD_PATHS]);
+    }
+    // what the programs say themselves, one text behind the other
+    for text in ["/Users//home//var/folders/bearer", "/tmp/app.sock", "/rustc/0123456789/library/core/src/fmt/mod.rs"] {
+        parts(|parts| parts.app.text.extend(text.as_bytes()), &[]);
     }
 }
 

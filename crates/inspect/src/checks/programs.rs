@@ -2,7 +2,7 @@
 
 use super::{Complaints, readable};
 use crate::bundle::Bundle;
-use crate::program::{contains, text_around};
+use crate::program::{contains, paths_below, text_around};
 
 const LIB_SYSTEM: &str = "/usr/lib/libSystem.B.dylib";
 
@@ -30,9 +30,14 @@ const LIBRARIES: &[&str] = &[
     "/usr/lib/libIOReport.dylib",
 ];
 
-/// Directories in which people and build machines keep their files. Rust writes its own sources as `/rustc/…`.
-const BUILD_PATHS: &[&str] =
-    &["/root/", "/home/", "/Users/", "/tmp/", "/private/tmp/", ".cargo/", ".rustup/", "/usr/src/"];
+/// Directories in which people and build machines keep their files. The programs themselves name some of them (sockets, what
+/// a bug report leaves out), so one alone says nothing: what follows has to look like source or like something built.
+const BUILD_FOLDERS: &[&str] =
+    &["/root/", "/home/", "/Users/", "/tmp/", "/private/tmp/", "/private/var/", "/usr/src/", "/opt/", "/var/"];
+/// What source and built files have in their paths.
+const BUILD_WORDS: &[&str] = &[".rs", "/src/", "/target/", "/build/", "/.cargo", "/.rustup", ".rlib"];
+/// Folders of Rust's tools, wherever they lie. Rust writes its own sources as `/rustc/…`.
+const TOOL_FOLDERS: &[&str] = &[".cargo/registry", ".rustup/toolchains"];
 
 /// Words of the simulator: a helper that has them can be told to run another program.
 const SIMULATOR: &[&str] = &["joulebar-sim", "--simulator", "JOULEBAR_SIM"];
@@ -84,9 +89,15 @@ pub(super) fn helper_libraries(bundle: &Bundle) -> Complaints {
 pub(super) fn build_paths(bundle: &Bundle) -> Complaints {
     let mut complaints = Complaints::new();
     for (path, bytes) in bundle.programs() {
-        for place in BUILD_PATHS.iter().copied().chain(bundle.build_paths.iter().map(String::as_str)) {
+        for place in TOOL_FOLDERS.iter().copied().chain(bundle.build_paths.iter().map(String::as_str)) {
             if let Some(text) = text_around(bytes, place.as_bytes()) {
                 complaints.push(format!("{path} contains {text:?}"));
+            }
+        }
+        for folder in BUILD_FOLDERS {
+            let mut found = paths_below(bytes, folder);
+            if let Some(found) = found.find(|path| BUILD_WORDS.iter().any(|word| path.contains(word))) {
+                complaints.push(format!("{path} contains {found:?}"));
             }
         }
     }
