@@ -141,7 +141,7 @@ person "row 18: another user gets samples only through the app" "Fast user switc
 
 step "what is left behind"
 if [[ -n $signed ]]; then
-    person "the helper was unregistered" "Settings, Helper, Disable. Done?"
+    person "the helper was unregistered" "Settings, Helper, Remove. Done?"
 else
     check "the helper is uninstalled" sudo "$bundle/Contents/MacOS/joulebar" helper uninstall
 fi

@@ -19,8 +19,9 @@ inspect() { cargo run --locked --quiet -p joulebar-inspect -- "$@"; }
 read -r app_id helper_id cli_id version < <(inspect names)
 [[ -n ${version:-} ]] || fail "joulebar-inspect did not say the names"
 say "app $app_id, helper $helper_id, terminal program $cli_id, version $version"
-# the app's own configuration has the development name
-TAURI_CONFIG=$(printf '{"identifier":"%s"}' "$app_id")
+# The app's own configuration has the development name. And the picture for windows' title bars, which a Mac does not show,
+# would take a megabyte: it is carried unpacked.
+TAURI_CONFIG=$(printf '{"identifier":"%s","bundle":{"icon":["icons/tray/idle.png"]}}' "$app_id")
 export TAURI_CONFIG
 
 step "building for aarch64-apple-darwin"
