@@ -175,6 +175,13 @@ class Page:
         finally:
             self.ask("POST", f"/session/{self.session}/window", {"handle": window})
 
+    def press(self, name):
+        """Clicks the button of this name once it can be pressed."""
+        button = f"//button[normalize-space()='{name}' and not(@disabled)]"
+        place = {"using": "xpath", "value": button}
+        found = wait_for(f"the button {name}", lambda: self.ask("POST", f"/session/{self.session}/elements", place))
+        self.ask("POST", f"/session/{self.session}/element/{next(iter(found[0].values()))}/click", {})
+
     def go(self, route):
         self.run("location.hash = '#/' + arguments[0]", route)
 

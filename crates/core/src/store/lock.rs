@@ -38,6 +38,14 @@ impl RunLock {
             }
         }
     }
+
+    /// True while somebody holds the lock of a run. Makes nothing; where it can't be told, the run is believed.
+    pub(super) fn is_held(folder: &Path, id: RunId) -> bool {
+        match File::open(folder.join(format!("run-{id}.lock"))) {
+            Ok(file) => !matches!(file.try_lock_shared(), Ok(())),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
 }
 
 impl Drop for RunLock {

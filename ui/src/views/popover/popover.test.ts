@@ -271,4 +271,11 @@ describe("the keyboard", () => {
     await fireEvent.keyDown(window, { key: "e", ctrlKey: true });
     expect(backend.exportRun).toHaveBeenCalledWith(7, "json");
   });
+  it("exports the last run where it is in no history", async () => {
+    await show({ run: { status: "finished", result: finished({ run_id: null }) } });
+    await fireEvent.click(screen.getByRole("button", { name: "Export JSON…" }));
+    await fireEvent.keyDown(window, { key: "e", ctrlKey: true });
+    expect(backend.exportLast).toHaveBeenCalledTimes(2);
+    expect(backend.exportRun).not.toHaveBeenCalled();
+  });
 });
