@@ -7,9 +7,8 @@ if [[ $(uname) != Linux ]]; then
     say "the app's figures are taken on a private display, which is Linux's"
     exit 0
 fi
-need_packages xvfb xauth dbus dbus-daemon webkit2gtk-driver fonts-inter
 JOULEBAR_APP=1 "$scripts/build.sh" release
-env=$(python_env desktop "$scripts/python/desktop.txt")
+env=$(need_desktop)
 (cd "$root/ui" && npx vite build --config bench/vite.config.ts --logLevel warn >&2)
 # the app's engine with pages of ours; it comes with the web view's library
 browser=$(find /usr/lib -path '*webkit2gtk-4.1/MiniBrowser' -print -quit)

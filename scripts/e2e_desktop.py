@@ -88,32 +88,37 @@ def forbidden(desktop, _programs, _shots):
     page.close()
 
 
-def killed_and_resumed(desktop, programs, _shots):
-    """kill -9 in a run loses no finished prompt; the run goes on after a restart, to nine prompts."""
-    desktop.settings(FULL)
-    page = desktop.open("--demo")
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1])
+def kill_and_resume(desktop, programs, source, seconds):
+    """kill -9 at the third prompt, a restart, Resume clicked, to nine prompts; the report, which verifies."""
+    page = desktop.open(source)
+    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1], 60)
     desktop.tray.click("Run Benchmark")
-    wait_for("the third prompt", lambda: " 3/9" in desktop.tray.title(), 120)
+    wait_for("the third prompt", lambda: " 3/9" in desktop.tray.title(), seconds)
     assert desktop.kill("joulebar-app")
     wait_for("the end of the app", lambda: not desktop.find("joulebar-app"), 20)
     wait_for("the end of the helper", lambda: not desktop.find("joulebar-helper-simulated"), 20)
     page.close()
-    page = desktop.open("--demo")
+    page = desktop.open(source)
     row = rows(page)[0]
     assert row["state"] == "interrupted" and row["prompts_done"] >= 2, row
-    wait_for("the offer to resume", lambda: "Resume" in page.text(), 20)
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1])
     page.press("Resume")
     running(desktop)
-    ended(desktop)
+    ended(desktop, 2 * seconds)
     row = rows(page)[0]
     assert (row["state"], row["prompts_done"]) == ("completed", 9), row
     desktop.tray.click("Export Last Report…")
     report = only_export(desktop)
     verify(programs, report)
-    assert len(json.loads(report.read_text())["prompts"]) == 9
     page.close()
+    exported = json.loads(report.read_text())
+    assert len(exported["prompts"]) == 9
+    return exported
+
+
+def killed_and_resumed(desktop, programs, _shots):
+    """kill -9 in a run loses no finished prompt; the run goes on after a restart, to nine prompts."""
+    desktop.settings(FULL)
+    assert kill_and_resume(desktop, programs, "--demo", 120)["simulated"] is True
 
 
 def server_gone(desktop, _programs, _shots):
@@ -162,7 +167,7 @@ def no_history(desktop, programs, _shots):
     desktop.tray.click("Run Benchmark")
     running(desktop)
     ended(desktop)
-    page.popover(desktop.tray, "This run is not kept in the history|This run isn’t in the history")
+    page.popover(desktop.tray, "This run is not kept in the history")
     desktop.tray.click("Export Last Report…")
     verify(programs, only_export(desktop))
     page.close()
@@ -184,7 +189,7 @@ def full_disk(desktop, programs, shots):
             pass
     ended(desktop)
     assert desktop.find("joulebar-app")
-    page.popover(desktop.tray, "stays unfinished in the history|disk is full", shots / "desktop-full-disk.png")
+    page.popover(desktop.tray, "The disk is full.*The history doesn’t hold this whole run", shots / "desktop-full-disk.png")
     assert [row["state"] for row in rows(page)] in ([], ["interrupted"]), rows(page)
     desktop.tray.click("Export Last Report…")
     report = only_export(desktop)
@@ -208,32 +213,9 @@ def second_start(desktop, _programs, _shots):
 def real_server(desktop, programs, _shots, server):
     """Against a real model server: kill -9 in the run, a restart, nine prompts of real tokens, a report that verifies."""
     desktop.settings(FULL + f'[lm_studio]\nurl = "{server}"\n')
-    page = desktop.open("--demo-power")
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1], 60)
-    desktop.tray.click("Run Benchmark")
-    wait_for("the third prompt", lambda: " 3/9" in desktop.tray.title(), 240)
-    assert desktop.kill("joulebar-app")
-    wait_for("the end of the app", lambda: not desktop.find("joulebar-app"), 20)
-    wait_for("the end of the helper", lambda: not desktop.find("joulebar-helper-simulated"), 20)
-    page.close()
-    page = desktop.open("--demo-power")
-    row = rows(page)[0]
-    assert row["state"] == "interrupted" and row["prompts_done"] >= 2, row
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1], 60)
-    done, error = page.invoke("resume_run", {"id": row["id"]})
-    assert done, error
-    running(desktop)
-    ended(desktop, 600)
-    row = rows(page)[0]
-    assert (row["state"], row["prompts_done"]) == ("completed", 9), row
-    desktop.tray.click("Export Last Report…")
-    report = only_export(desktop)
-    verify(programs, report)
-    exported = json.loads(report.read_text())
+    exported = kill_and_resume(desktop, programs, "--demo-power", 300)
     assert exported["simulation"] == {"power": True, "server": False}, exported["simulation"]
-    assert len(exported["prompts"]) == 9
     assert all(prompt["inference_stats"]["completion_tokens"] > 0 for prompt in exported["prompts"])
-    page.close()
 
 
 def main():

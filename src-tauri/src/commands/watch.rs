@@ -1,4 +1,4 @@
-//! What is so now, sent to a page as it changes: gathered per frame, nothing while the page is hidden.
+//! What is so now, sent to a page as it changes: gathered, a few messages a second, nothing while the page is hidden.
 
 use std::time::Duration;
 

@@ -3,8 +3,6 @@
 import { firstAfter, SERIES, type PowerColumns, type Series } from "../../../lib/chart/columns";
 import { GAP_MS } from "../../../lib/chart/decimate";
 
-export { seriesOf } from "../../../lib/chart/decimate";
-
 /** A stretch of time. */
 export interface Range {
   from: number;
