@@ -1,5 +1,5 @@
-//! A day of samples at 4 Hz in fast replay, through the reader of recordings, the live feed and the text of the menu bar:
-//! does memory stay? Prints the resident memory of this process after each three hours; fails when it grew by more than
+//! A day of samples at 4 Hz in fast replay, through the reader of recordings and the live feed with its smoothing: does
+//! memory stay? Prints the resident memory of this process after each three hours; fails when it grew by more than
 //! 4 MB after the first three.
 
 #![expect(clippy::print_stdout, reason = "what was measured is the result")]
