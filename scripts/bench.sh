@@ -7,3 +7,4 @@ need_python
 cd "$root"
 cargo bench --locked --workspace --bench '*' "$@"
 [[ ! -f scripts/bench_plistlib.py ]] || python3 scripts/bench_plistlib.py
+scripts/bench_app.sh

@@ -40,6 +40,7 @@ class Skip(Exception):
 
 # what the console or a lost promise says from here on is kept, for the end of the test
 LISTEN = """
+if (window.complaints) return;
 window.complaints = [];
 window.addEventListener("error", (event) => window.complaints.push(String(event.message)));
 window.addEventListener("unhandledrejection", (event) => window.complaints.push(String(event.reason?.message ?? event.reason)));
@@ -166,14 +167,23 @@ class Page:
         other = wait_for("the popover", lambda: [handle for handle in handles() if handle != window])[0]
         try:
             self.ask("POST", f"/session/{self.session}/window", {"handle": other})
+            self.run(LISTEN)
             try:
-                wait_for(f"{words} in the popover", lambda: re.search(words, self.text()), 10)
+                wait_for(f"{words} in the popover", lambda: re.search(words, self.text(), re.DOTALL), 10)
             except AssertionError as error:
                 raise AssertionError(f"{error}; it says: {self.text()}") from error
             if screenshot:
                 self.screenshot(screenshot)
+            self.complaints += self.run("return window.complaints.splice(0)")
         finally:
             self.ask("POST", f"/session/{self.session}/window", {"handle": window})
+
+    def press(self, name):
+        """Clicks the button of this name once it can be pressed."""
+        button = f"//button[normalize-space()='{name}' and not(@disabled)]"
+        place = {"using": "xpath", "value": button}
+        found = wait_for(f"the button {name}", lambda: self.ask("POST", f"/session/{self.session}/elements", place))
+        self.ask("POST", f"/session/{self.session}/element/{next(iter(found[0].values()))}/click", {})
 
     def go(self, route):
         self.run("location.hash = '#/' + arguments[0]", route)

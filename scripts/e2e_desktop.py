@@ -88,37 +88,41 @@ def forbidden(desktop, _programs, _shots):
     page.close()
 
 
-def killed_and_resumed(desktop, programs, _shots):
-    """kill -9 in a run loses no finished prompt; the run goes on after a restart, to nine prompts."""
-    desktop.settings(FULL)
-    page = desktop.open("--demo")
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1])
+def kill_and_resume(desktop, programs, source, seconds):
+    """kill -9 at the third prompt, a restart, Resume clicked, to nine prompts; the report, which verifies."""
+    page = desktop.open(source)
+    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1], 60)
     desktop.tray.click("Run Benchmark")
-    wait_for("the third prompt", lambda: " 3/9" in desktop.tray.title(), 120)
+    wait_for("the third prompt", lambda: " 3/9" in desktop.tray.title(), seconds)
     assert desktop.kill("joulebar-app")
     wait_for("the end of the app", lambda: not desktop.find("joulebar-app"), 20)
     wait_for("the end of the helper", lambda: not desktop.find("joulebar-helper-simulated"), 20)
     page.close()
-    page = desktop.open("--demo")
+    page = desktop.open(source)
     row = rows(page)[0]
     assert row["state"] == "interrupted" and row["prompts_done"] >= 2, row
-    wait_for("the offer to resume", lambda: "Resume" in page.text(), 20)
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1])
-    done, error = page.invoke("resume_run", {"id": row["id"]})
-    assert done, error
+    page.press("Resume")
     running(desktop)
-    ended(desktop)
+    ended(desktop, 2 * seconds)
     row = rows(page)[0]
     assert (row["state"], row["prompts_done"]) == ("completed", 9), row
     desktop.tray.click("Export Last Report…")
     report = only_export(desktop)
     verify(programs, report)
-    assert len(json.loads(report.read_text())["prompts"]) == 9
     page.close()
+    exported = json.loads(report.read_text())
+    assert len(exported["prompts"]) == 9
+    return exported
+
+
+def killed_and_resumed(desktop, programs, _shots):
+    """kill -9 in a run loses no finished prompt; the run goes on after a restart, to nine prompts."""
+    desktop.settings(FULL)
+    assert kill_and_resume(desktop, programs, "--demo", 120)["simulated"] is True
 
 
 def server_gone(desktop, _programs, _shots):
-    """A server that ends in a run, and a power source that ends, are said; the app lives on."""
+    """A server that ends in a run is said, with how far the run came; the app lives on."""
     desktop.settings(FULL)
     page = desktop.open("--demo")
     wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1])
@@ -131,6 +135,7 @@ def server_gone(desktop, _programs, _shots):
     ended(desktop, 60)
     row = rows(page)[0]
     assert (row["state"], row["end_reason"]) == ("interrupted", "server_lost"), row
+    page.popover(desktop.tray, r"The server stopped answering\. Stopped after [1-8] of 9 prompts\.")
     assert desktop.find("joulebar-app")
     page.close()
 
@@ -146,11 +151,12 @@ def source_gone(desktop, _programs, _shots):
     ended(desktop, 60)
     row = rows(page)[0]
     assert (row["state"], row["end_reason"]) == ("interrupted", "power_lost"), row
+    page.popover(desktop.tray, r"The power source (ended|failed).* Stopped after [1-8] of 9 prompts\.")
     wait_for("watts again", lambda: re.search(r"^\d+\.\d W", desktop.tray.title()), 30)
     page.close()
 
 
-def no_history(desktop, _programs, _shots):
+def no_history(desktop, programs, _shots):
     """Where nothing can be kept the app still measures and exports, and says so."""
     desktop.settings(QUICK)
     folder = desktop.place / "data"
@@ -161,8 +167,9 @@ def no_history(desktop, _programs, _shots):
     desktop.tray.click("Run Benchmark")
     running(desktop)
     ended(desktop)
+    page.popover(desktop.tray, "This run is not kept in the history")
     desktop.tray.click("Export Last Report…")
-    assert only_export(desktop)
+    verify(programs, only_export(desktop))
     page.close()
 
 
@@ -182,7 +189,8 @@ def full_disk(desktop, programs, shots):
             pass
     ended(desktop)
     assert desktop.find("joulebar-app")
-    page.popover(desktop.tray, "stays unfinished in the history|disk is full", shots / "desktop-full-disk.png")
+    page.popover(desktop.tray, "The disk is full.*The history doesn’t hold this whole run", shots / "desktop-full-disk.png")
+    assert [row["state"] for row in rows(page)] in ([], ["interrupted"]), rows(page)
     desktop.tray.click("Export Last Report…")
     report = only_export(desktop)
     verify(programs, report)
@@ -205,32 +213,9 @@ def second_start(desktop, _programs, _shots):
 def real_server(desktop, programs, _shots, server):
     """Against a real model server: kill -9 in the run, a restart, nine prompts of real tokens, a report that verifies."""
     desktop.settings(FULL + f'[lm_studio]\nurl = "{server}"\n')
-    page = desktop.open("--demo-power")
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1], 60)
-    desktop.tray.click("Run Benchmark")
-    wait_for("the third prompt", lambda: " 3/9" in desktop.tray.title(), 240)
-    assert desktop.kill("joulebar-app")
-    wait_for("the end of the app", lambda: not desktop.find("joulebar-app"), 20)
-    wait_for("the end of the helper", lambda: not desktop.find("joulebar-helper-simulated"), 20)
-    page.close()
-    page = desktop.open("--demo-power")
-    row = rows(page)[0]
-    assert row["state"] == "interrupted" and row["prompts_done"] >= 2, row
-    wait_for("Run Benchmark", lambda: desktop.tray.entries()["Run Benchmark"][1], 60)
-    done, error = page.invoke("resume_run", {"id": row["id"]})
-    assert done, error
-    running(desktop)
-    ended(desktop, 600)
-    row = rows(page)[0]
-    assert (row["state"], row["prompts_done"]) == ("completed", 9), row
-    desktop.tray.click("Export Last Report…")
-    report = only_export(desktop)
-    verify(programs, report)
-    exported = json.loads(report.read_text())
+    exported = kill_and_resume(desktop, programs, "--demo-power", 300)
     assert exported["simulation"] == {"power": True, "server": False}, exported["simulation"]
-    assert len(exported["prompts"]) == 9
     assert all(prompt["inference_stats"]["completion_tokens"] > 0 for prompt in exported["prompts"])
-    page.close()
 
 
 def main():

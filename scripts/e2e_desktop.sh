@@ -8,8 +8,7 @@ if [[ $(uname) != Linux ]]; then
     echo "ok - the app on a desktop # SKIP a private display and a tray over D-Bus are Linux's"
     exit 0
 fi
-need_packages xvfb xauth dbus dbus-daemon webkit2gtk-driver fonts-inter
-env=$(python_env desktop "$scripts/python/desktop.txt")
+env=$(need_desktop)
 target=${CARGO_TARGET_DIR:-$root/target}
 mkdir -p "$target/screenshots"
 "$env/bin/python" "$scripts/e2e_desktop.py" --programs "$target/debug" --screenshots "$target/screenshots" \

@@ -86,6 +86,12 @@ need_app() {
     [[ $version -ge 20 ]] || fail "Node $version is too old for the screens; install Node 20 or newer"
 }
 
+# What a private desktop is made of; prints the Python environment that drives it. Linux only.
+need_desktop() {
+    need_packages xvfb xauth dbus dbus-daemon webkit2gtk-driver fonts-inter >&2
+    python_env desktop "$scripts/python/desktop.txt"
+}
+
 # The screens' packages, as the lock file has them.
 need_screens() {
     need_app

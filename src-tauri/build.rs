@@ -19,6 +19,7 @@ const COMMANDS: &[&str] = &[
     "rename_run",
     "delete_runs",
     "export_run",
+    "export_last",
     "copy_markdown",
     "list_suites",
     "save_suite",

@@ -114,7 +114,7 @@ pub fn clipped(windows: &[Window], from: MonotonicTime, to: MonotonicTime) -> Jo
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum EnergyGap {
     /// No sample of the baseline, so there is no idle power to take off.
-    #[error("no power sample lies inside the baseline; use a longer --baseline or a shorter --interval")]
+    #[error("no power sample lies inside the baseline; use a longer baseline or a shorter interval")]
     NoBaseline,
     /// The request was shorter than [`MIN_INFERENCE`].
     #[error(
@@ -134,7 +134,7 @@ pub enum EnergyGap {
     },
     /// A pad holds fewer than [`MIN_CLEAN_PAD_SAMPLES`] samples of its own.
     #[error(
-        "the pads around the inference hold {before} and {after} clean samples (2 each are needed); use a longer --baseline and --cooldown"
+        "the pads around the inference hold {before} and {after} clean samples (2 each are needed); use a longer baseline and cooldown"
     )]
     PadNotCovered {
         /// Samples wholly before the request.

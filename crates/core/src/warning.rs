@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[expect(missing_docs, reason = "each message is the documentation")]
 pub enum Warning {
     #[error(
-        "the baseline is short: {samples} samples in {seconds:.1} s (20 samples over 10 s are wanted); use a longer --baseline or a shorter --interval"
+        "the baseline is short: {samples} samples in {seconds:.1} s (20 samples over 10 s are wanted); use a longer baseline or a shorter interval"
     )]
     ShortBaseline { samples: usize, seconds: f64 },
     #[error("the baseline is unsteady: power varies by {:.1} % (10 % is the limit); close other programs and run again", variation * 100.0)]
@@ -49,7 +49,7 @@ pub enum Warning {
     ThermalPressure { level: String },
     #[error("{joules:.3} J per token is outside 0.02 to 20, which no known machine gives; check the power source")]
     ImplausibleEnergy { joules: f64 },
-    #[error("power was still {excess:.0} mW above the baseline at the end of the cooldown; use a longer --cooldown")]
+    #[error("power was still {excess:.0} mW above the baseline at the end of the cooldown; use a longer cooldown")]
     CooldownTooShort { excess: f64 },
     #[error("the generation failed: {message}")]
     GenerationFailed { message: String },

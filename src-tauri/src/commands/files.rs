@@ -42,7 +42,8 @@ pub async fn copy_markdown(app: AppHandle, state: State<'_, AppState>, id: u32) 
     copied.map_err(|error| CommandError::new(FailureCode::Unavailable, format!("Nothing was copied: {error}.")))
 }
 
-/// Exports the report of the last run, from memory or from the history.
+/// Exports the report of the last run, from memory or from the history; false when the user thought better of it.
+#[tauri::command]
 pub async fn export_last(app: AppHandle) -> Answer<bool> {
     let live = app.state::<AppState>().live.clone();
     let report = match (live.last_report(), live.snapshot().last.as_ref().map(|last| last.run_id)) {

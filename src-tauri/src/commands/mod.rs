@@ -38,6 +38,7 @@ pub fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
         runs::rename_run,
         runs::delete_runs,
         files::export_run,
+        files::export_last,
         files::copy_markdown,
         suites::list_suites,
         suites::save_suite,

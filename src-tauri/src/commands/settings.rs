@@ -23,10 +23,15 @@ pub async fn get_settings(state: State<'_, AppState>) -> Answer<SettingsView> {
 /// Writes settings and lets them hold. Nothing changes when they can't be written.
 #[tauri::command]
 pub async fn set_settings(app: AppHandle, state: State<'_, AppState>, settings: UserSettings) -> Answer<SettingsView> {
-    if settings.launch_at_login != state.live.settings().launch_at_login {
-        login::set(settings.launch_at_login)?;
+    let before = state.live.settings();
+    let write = |settings: &UserSettings| write_settings(state.live.config_folder(), settings).map_err(Failure::from);
+    write(&settings)?;
+    if settings.launch_at_login != before.launch_at_login
+        && let Err(error) = login::set(settings.launch_at_login)
+    {
+        write(&before)?;
+        return Err(error);
     }
-    write_settings(state.live.config_folder(), &settings).map_err(Failure::from)?;
     state.live.set_settings(settings);
     tray::refresh(&app);
     Ok(view(&state))

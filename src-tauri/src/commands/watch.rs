@@ -1,4 +1,4 @@
-//! What is so now, sent to a page as it changes: gathered per frame, nothing while the page is hidden.
+//! What is so now, sent to a page as it changes: gathered, a few messages a second, nothing while the page is hidden.
 
 use std::time::Duration;
 
@@ -8,12 +8,15 @@ use tauri::ipc::Channel;
 use tauri::{State, WebviewWindow};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
 
 use crate::error::Answer;
 use crate::state::AppState;
 
-/// Messages are gathered for so long: no page draws more often.
+/// The first change after a pause is told so soon, with what comes in the same frame.
 const FRAME: Duration = Duration::from_millis(33);
+/// Shortest time between two messages: a page that draws at every token would cost more than the sampling does.
+const BETWEEN: Duration = Duration::from_millis(225);
 
 /// Follows what is so on a channel, as long as the page wants; the number ends it.
 #[tauri::command]
@@ -69,6 +72,7 @@ async fn follow(live: Live, mut shown: Receiver<u32>, page: WebviewWindow, chann
     if !tell(&live, &mut changes, &mut backlog, &mut phases, &channel) {
         return;
     }
+    let mut told = Instant::now();
     loop {
         tokio::select! {
             changed = changes.changed() => match changed {
@@ -82,7 +86,8 @@ async fn follow(live: Live, mut shown: Receiver<u32>, page: WebviewWindow, chann
             },
             shown = shown.changed() => if shown.is_err() { return },
         }
-        tokio::time::sleep(FRAME).await;
+        tokio::time::sleep_until((told + BETWEEN).max(Instant::now() + FRAME)).await;
+        told = Instant::now();
         if !page.is_visible().unwrap_or(false) {
             observer = None;
             backlog.samples.clear();

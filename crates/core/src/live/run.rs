@@ -214,6 +214,8 @@ async fn with_model(
         Err(failure) => (None, Some(format!("This run is not kept in the history. {}", failure.message))),
     };
     let run_id = keeper.as_ref().map(|keeper| keeper.id().0);
+    // the list has one more from here on
+    shared.refresh_history().await;
     let mut follower = Follower::new(&record, plan.preset, run_id, simulated);
     if let Some(notice) = &notice {
         follower.notice(notice.clone());

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Params, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{from_word, to_word};
+use super::lock::RunLock;
 use super::{RunId, Store, StoreError};
 use crate::session::record::EndReason;
 
@@ -137,7 +138,8 @@ impl Store {
     /// [`StoreError::Read`].
     pub fn list(&self, filter: &Filter, order: ListOrder, limit: u32, offset: u32) -> Result<Vec<RunRow>, StoreError> {
         let query = format!("SELECT {COLUMNS} FROM runs WHERE {WHERE} ORDER BY {} LIMIT ?4 OFFSET ?5", order.sql());
-        self.all(&query, params![filter.text, filter.model, filter.simulated, limit, offset], read_row)
+        let read = |row: &Row| self.read_row(row);
+        self.all(&query, params![filter.text, filter.model, filter.simulated, limit, offset], read)
     }
 
     /// How many runs pass `filter`.
@@ -157,7 +159,7 @@ impl Store {
     /// [`StoreError::Read`].
     pub fn row(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
         self.connection
-            .query_row(&format!("SELECT {COLUMNS} FROM runs WHERE id = ?1"), [id.0], read_row)
+            .query_row(&format!("SELECT {COLUMNS} FROM runs WHERE id = ?1"), [id.0], |row| self.read_row(row))
             .optional()
             .map_err(|source| self.read_failed(source))
     }
@@ -172,7 +174,7 @@ impl Store {
             self.settle()?;
         }
         let query = format!("SELECT {COLUMNS} FROM runs WHERE state = ?1 ORDER BY id DESC");
-        self.all(&query, [to_word(&RunState::Interrupted)], read_row)
+        self.all(&query, [to_word(&RunState::Interrupted)], |row| self.read_row(row))
     }
 
     /// Runs that are marked as going on.
@@ -189,6 +191,15 @@ impl Store {
         let failed = |source| self.read_failed(source);
         let mut query = self.connection.prepare(query).map_err(failed)?;
         query.query_map(parameters, read).and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// A run that is marked as running without a holder has ended, even if that could not be written (a full disk).
+    fn read_row(&self, row: &Row) -> rusqlite::Result<RunRow> {
+        let mut row = read_row(row)?;
+        if row.state == RunState::Running && !RunLock::is_held(&self.folder, row.id) {
+            row.state = RunState::Interrupted;
+        }
+        Ok(row)
     }
 }
 

@@ -12,6 +12,10 @@ use crate::folders;
 /// Opening a history takes milliseconds; a process that holds the gate for this long is stuck.
 const GATE_LIMIT: Duration = Duration::from_secs(10);
 
+/// A look at a lock ([`RunLock::is_held`]) holds it for an instant: so often is tried before it counts as another's.
+const TRIES: u32 = 3;
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
+
 /// Held while a run is being written. Without a holder, a run that is marked as running has been left by a crash.
 #[derive(Debug)]
 pub(super) struct RunLock {
@@ -25,17 +29,33 @@ impl RunLock {
     pub(super) fn take(folder: &Path, id: RunId) -> io::Result<Option<Self>> {
         let name = format!("run-{id}.lock");
         let path = folder.join(&name);
+        let mut tries = 0;
         loop {
             let file = open(folder, &name)?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::WouldBlock) => {
+                    tries += 1;
+                    if tries == TRIES {
+                        return Ok(None);
+                    }
+                    std::thread::sleep(BETWEEN_TRIES);
+                    continue;
+                }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // its holder may have removed the file between our opening and locking it
             if is_still(&file, &path)? {
                 return Ok(Some(Self { path, _file: file }));
             }
+        }
+    }
+
+    /// True while somebody holds the lock of a run. Makes nothing; where it can't be told, the run is believed.
+    pub(super) fn is_held(folder: &Path, id: RunId) -> bool {
+        match File::open(folder.join(format!("run-{id}.lock"))) {
+            Ok(file) => !matches!(file.try_lock_shared(), Ok(())),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
 }

@@ -107,6 +107,8 @@ fn a_run_is_seen_while_it_goes_on_and_a_crash_leaves_what_it_had_finished() {
     assert!(matches!(other.delete(id), Err(StoreError::Running { .. })));
 
     drop(keeper);
+    let listed = other.list(&Filter::default(), ListOrder::default(), 9, 0).unwrap();
+    assert_eq!(listed[0].state, RunState::Interrupted, "a run without a holder has ended, whatever is written");
     let unfinished = other.unfinished().unwrap();
     assert_eq!(ids(&unfinished), [id.0]);
     let row = &unfinished[0];

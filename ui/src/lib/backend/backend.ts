@@ -50,6 +50,8 @@ export interface Backend {
   deleteRuns(ids: number[]): Promise<void>;
   /** Asks where, in the system's own panel; false when cancelled. */
   exportRun(id: number, format: "json" | "csv"): Promise<boolean>;
+  /** Exports the report of the last run, which need not be in the history. */
+  exportLast(): Promise<boolean>;
   copyMarkdown(id: number): Promise<void>;
   listSuites(): Promise<SuiteEntry[]>;
   saveSuite(previous: string | null, suite: Suite): Promise<SuiteEntry>;

@@ -121,6 +121,7 @@ export function makeReplay(query: URLSearchParams): Backend {
       runs = runs.filter((run) => !ids.includes(run.id));
     },
     exportRun: async () => false,
+    exportLast: async () => false,
     copyMarkdown: done,
     listSuites: async () => suites,
     saveSuite: async (previous, suite) => {

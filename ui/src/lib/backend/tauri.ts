@@ -46,6 +46,7 @@ export const backend: Backend = {
   renameRun: (id, name) => call("rename_run", { id, name }),
   deleteRuns: (ids) => call("delete_runs", { ids }),
   exportRun: (id, format) => call("export_run", { id, format }),
+  exportLast: () => call("export_last"),
   copyMarkdown: (id) => call("copy_markdown", { id }),
   listSuites: () => call("list_suites"),
   saveSuite: (previous, suite) => call("save_suite", { previous, suite }),

@@ -106,18 +106,19 @@ function paintDecimated(ctx: CanvasRenderingContext2D, view: View, columns: Powe
   const { mean } = decimate(columns, view.from, view.to, pixels);
   const step = view.width / pixels;
   const base = new Float64Array(pixels);
+  // whole pixels, one rectangle a column: neither seams nor a path of a thousand parts
+  const places = Array.from({ length: pixels + 1 }, (_, i) => Math.round(view.left + i * step));
   for (const rail of RAILS) {
     ctx.fillStyle = theme(`--rail-${rail}-fill`);
-    ctx.beginPath();
     for (let i = 0; i < pixels; i++) {
       const mw = mean[rail][i] as number;
       if (mw !== mw) continue;
       const from = base[i] as number;
       const top = y(view, from + mw);
-      ctx.rect(view.left + i * step, top, step + 0.5, y(view, from) - top);
+      const left = places[i] as number;
+      ctx.fillRect(left, top, (places[i + 1] as number) - left, y(view, from) - top);
       base[i] = from + mw;
     }
-    ctx.fill();
   }
   const line: Series = "system";
   ctx.strokeStyle = theme("--text-3");

@@ -39,7 +39,9 @@ export class Actions {
   resume = (id: number): Promise<void> => this.#call(() => this.#backend.resumeRun(id));
   dismissUnfinished = (id: number): Promise<void> => this.#call(() => this.#backend.dismissUnfinished(id));
   dismissResult = (): Promise<void> => this.#call(() => this.#backend.dismissResult());
-  exportJson = (id: number): Promise<void> => this.#call(() => this.#backend.exportRun(id, "json"));
+  /** Exports a run of the history; without a number the last one, wherever it is kept. */
+  exportJson = (id: number | null): Promise<void> =>
+    this.#call(() => (id === null ? this.#backend.exportLast() : this.#backend.exportRun(id, "json")));
   load = (key: string): Promise<void> => this.#call(() => this.#backend.loadModel(key));
   close = (): Promise<void> => this.#call(() => this.#backend.hidePopover());
   show = (route: string): Promise<void> => this.#call(() => this.#backend.showWindow(route));
@@ -87,7 +89,7 @@ export class Actions {
       case "stop":
         return going ? this.stop() : Promise.resolve();
       case "export":
-        return id === null ? Promise.resolve() : this.exportJson(id);
+        return id === null && snapshot.run.status !== "finished" ? Promise.resolve() : this.exportJson(id);
       case "window":
         return this.show("runs");
       case "settings":

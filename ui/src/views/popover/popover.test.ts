@@ -232,7 +232,7 @@ describe("a result", () => {
   it("that is not in the history can’t be opened", async () => {
     await show({ run: { status: "finished", result: finished({ run_id: null }) } });
     expect(screen.getByRole("button", { name: "Open Run" })).toBeDisabled();
-    expect(text()).toContain("This run isn’t in the history");
+    expect(text()).toContain("The history doesn’t hold this whole run. Export it to keep it.");
   });
   it("of a run that failed is its message, with Run Benchmark below", async () => {
     await show({ run: { status: "failed", code: "not_running", message: "Stopped before a prompt was finished." } });
@@ -270,5 +270,12 @@ describe("the keyboard", () => {
     await show({ run: { status: "finished", result: finished() } });
     await fireEvent.keyDown(window, { key: "e", ctrlKey: true });
     expect(backend.exportRun).toHaveBeenCalledWith(7, "json");
+  });
+  it("exports the last run where it is in no history", async () => {
+    await show({ run: { status: "finished", result: finished({ run_id: null }) } });
+    await fireEvent.click(screen.getByRole("button", { name: "Export JSON…" }));
+    await fireEvent.keyDown(window, { key: "e", ctrlKey: true });
+    expect(backend.exportLast).toHaveBeenCalledTimes(2);
+    expect(backend.exportRun).not.toHaveBeenCalled();
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { emptyColumns, type PowerColumns } from "../../../lib/chart/columns";
-import { clamp, pan, seriesOf, spaced, under, wholeOf, zoom } from "./view";
+import { seriesOf } from "../../../lib/chart/decimate";
+import { clamp, pan, spaced, under, wholeOf, zoom } from "./view";
 
 /** `n` samples of 250 ms from 1 s on; a gap of 800 ms before sample 4. */
 function samples(n: number): PowerColumns {

@@ -80,23 +80,6 @@ function meanOf(columns: PowerColumns, series: Series, first: number, last: numb
   return known > 0 ? sum / known : null;
 }
 
-const known = new WeakMap<PowerColumns, Record<Series, boolean>>();
-
-function any(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) if (values[i] === values[i]) return true;
-  return false;
-}
-
-/** Which series have a value anywhere. */
-export function seriesOf(columns: PowerColumns): Record<Series, boolean> {
-  let found = known.get(columns);
-  if (!found) {
-    found = Object.fromEntries(SERIES.map((series) => [series, any(columns[series])])) as Record<Series, boolean>;
-    known.set(columns, found);
-  }
-  return found;
-}
-
 /** Label, place and width of what is written along the strip; those that would touch are left out. */
 export function spaced<T extends { at: number; text: string }>(marks: readonly T[], perLetter: number, right: number): T[] {
   let free = -Infinity;
