@@ -51,6 +51,12 @@ checks helper-release scripts/release_helper.sh
 step "building the programs"
 JOULEBAR_APP=1 "$scripts/build.sh" debug
 if [[ -z ${JOULEBAR_FAST:-} ]]; then
+    # beside the tests and behind them: many of them wait more than they work
+    nice -n 19 "$scripts/macos/bundle.sh" >"$logs/mac-bundle-build.log" 2>&1 &
+    bundle=$!
+    trap 'kill "$bundle" 2>/dev/null || true' EXIT
+fi
+if [[ -z ${JOULEBAR_FAST:-} ]]; then
     step "starting a real model server"
     coproc llm { exec "$scripts/llm_server.sh" 2>"$logs/llm-server.err"; }
     # it ends with its standard input, so with this script
@@ -75,12 +81,20 @@ add_counts $status "$logs/browser.tap" browser
 [[ $status == 0 ]] || tail -n 60 "$logs/browser.log" >&2
 rust workspace --workspace --features joulebar-app/custom-protocol
 checks desktop scripts/e2e_desktop.sh
-[[ -n ${JOULEBAR_FAST:-} ]] || checks mac-bundle scripts/macos/check.sh
 unset JOULEBAR_LLM_SERVER
 [[ -z ${llm_PID:-} ]] || kill "$llm_PID" 2>/dev/null || true
 if [[ -z ${JOULEBAR_FAST:-} ]]; then
     [[ ! -x scripts/clients/run.sh ]] || checks real-clients scripts/clients/run.sh
     checks real-server scripts/e2e_real_server.sh
+    step "waiting for the bundle for macOS"
+    if wait "$bundle"; then
+        checks mac-bundle scripts/macos/inspect
+    else
+        tail -n 60 "$logs/mac-bundle-build.log" >&2
+        say "mac-bundle: it was not built"
+        failed=$((failed + 1))
+    fi
+    trap - EXIT
 fi
 
 say ""

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_are_these_and_the_lease_bounds_them() {
+    fn threat_13_the_arguments_are_these_and_the_lease_bounds_them() {
         let line = CommandLine::new(IntervalMs::new(250).unwrap(), Samplers::default());
         assert_eq!(line.arguments().join(" "), "-f plist -b 0 -i 250 -n 14400 -s cpu_power,gpu_power,thermal");
         for interval_ms in [100, 7_000, 60_000] {

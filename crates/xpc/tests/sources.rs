@@ -112,3 +112,22 @@ fn every_test_that_the_threat_table_names_exists_and_every_row_is_there() {
         assert!(table.contains(&format!("\n| {row} | ")), "row {row}");
     }
 }
+
+/// What is started with an administrator's password is found by looking at the source, since it runs on a Mac alone.
+#[test]
+fn threat_13_only_apples_powermetrics_is_ever_started_with_a_password_and_with_closed_arguments() {
+    let calls: Vec<_> = rust_files(&["crates", "helper/src", "src-tauri/src"])
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("crates/xpc/tests/sources.rs"))
+        .flat_map(|(_, text)| {
+            let lines: Vec<_> = text.lines().map(str::trim).map(str::to_owned).collect();
+            lines.into_iter().filter(|line| line.contains("execute_with_privileges")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(
+        calls,
+        ["let started = authorization.execute_with_privileges_piped(POWERMETRICS, command_line.arguments(), Flags::DEFAULTS);"]
+    );
+    let source = fs::read_to_string(root().join("crates/wire/src/command_line.rs")).unwrap();
+    assert!(source.contains("pub const POWERMETRICS: &str = \"/usr/bin/powermetrics\";"));
+}

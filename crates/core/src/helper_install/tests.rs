@@ -267,7 +267,7 @@ fn an_install_again_replaces_what_was_there_and_pins_the_new_programs() {
 }
 
 #[test]
-fn a_link_in_place_of_a_file_is_neither_followed_nor_removed() {
+fn threat_14_a_link_in_place_of_a_file_is_neither_followed_nor_removed() {
     for part in Part::ALL {
         let Some(mut mac) = Mac::new("links in place of files") else { return };
         mac.install().unwrap();
@@ -283,7 +283,7 @@ fn a_link_in_place_of_a_file_is_neither_followed_nor_removed() {
 }
 
 #[test]
-fn a_link_under_the_name_of_an_unfinished_file_is_refused() {
+fn threat_14_a_link_under_the_name_of_an_unfinished_file_is_refused() {
     let Some(mut mac) = Mac::new("links under temporary names") else { return };
     let target = mac.path("target");
     fs::write(&target, "precious").unwrap();
@@ -296,7 +296,7 @@ fn a_link_under_the_name_of_an_unfinished_file_is_refused() {
 }
 
 #[test]
-fn a_link_in_place_of_a_folder_is_refused() {
+fn threat_14_a_link_in_place_of_a_folder_is_refused() {
     for folder in ["Library", "Library/LaunchDaemons", "Library/PrivilegedHelperTools", "Library/Application Support"] {
         let Some(mut mac) = Mac::new("links in place of folders") else { return };
         fs::rename(mac.path(folder), mac.path("elsewhere")).unwrap();
@@ -307,7 +307,7 @@ fn a_link_in_place_of_a_folder_is_refused() {
 }
 
 #[test]
-fn a_folder_that_others_can_write_is_refused() {
+fn threat_14_a_folder_that_others_can_write_is_refused() {
     for folder in ["", "Library", "Library/LaunchDaemons", "Library/Application Support"] {
         for mode in [0o775, 0o757, 0o1777] {
             let Some(mut mac) = Mac::new("folders that others can write") else { return };
@@ -348,7 +348,7 @@ fn a_folder_or_file_of_somebody_else_is_refused() {
 }
 
 #[test]
-fn a_file_with_a_second_name_or_that_others_can_write_is_refused() {
+fn threat_14_a_file_with_a_second_name_or_that_others_can_write_is_refused() {
     for part in Part::ALL {
         let Some(mut mac) = Mac::new("hard links") else { return };
         mac.install().unwrap();
@@ -457,7 +457,7 @@ fn a_folder_of_the_system_that_is_missing_is_made_and_one_with_other_files_stays
 }
 
 #[test]
-fn an_app_that_others_can_change_is_refused() {
+fn threat_14_an_app_that_others_can_change_is_refused() {
     let Some(mut mac) = Mac::new("apps that others can change") else { return };
     let contents = mac.path("Applications/Joulebar.app/Contents");
     fs::set_permissions(&contents, fs::Permissions::from_mode(0o777)).unwrap();
@@ -501,7 +501,7 @@ fn what_is_not_the_app_is_refused() {
 }
 
 #[test]
-fn what_is_written_is_what_was_shown_even_if_the_app_changes_before_the_answer() {
+fn threat_14_what_is_written_is_what_was_shown_even_if_the_app_changes_before_the_answer() {
     let Some(mut mac) = Mac::new("apps that change") else { return };
     let prepared = mac.prepare().unwrap();
     let shown = (prepared.helper.code.cdhash.clone(), prepared.requirement());
