@@ -9,6 +9,7 @@ const SCREENS: readonly [name: string, address: string][] = [
   ["run", "#/run/15"],
   ["suite", "#/suite"],
   ...["general", "measurement", "lm-studio", "helper", "cost", "diagnostics"].map((page): [string, string] => [`settings-${page}`, `#/settings/${page}`]),
+  ...["off", "approval", "ready", "silent"].map((service): [string, string] => [`helper-${service}`, `?service=${service}#/settings/helper`]),
   ["welcome", "?state=welcome#/welcome"],
 ];
 

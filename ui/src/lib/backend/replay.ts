@@ -1,10 +1,10 @@
 // Every screen in a browser, from recorded sessions of the simulator. `?state=` chooses what is so and commands move on
 // from there; time stands still unless `?play` is given (`?play=20`: twenty times as fast). All of it is marked as
-// simulated.
+// simulated. `?service=off`, `approval`, `ready` or `silent` shows the helper's page as it is on a Mac.
 
 import type { Backend } from "./backend";
 import { BackendError } from "./backend";
-import type { LiveMessage, RunList, RunQuery, RunRow, SettingsView, Suite, SuiteEntry, UserSettings } from "./bindings";
+import type { HelperView, LiveMessage, RunList, RunQuery, RunRow, SettingsView, Suite, SuiteEntry, UserSettings } from "./bindings";
 import { detailOf, liveSample, phasesOf, RECORDINGS, reportOf, samplesOf } from "./recording";
 import { holdClock } from "../clock";
 import { MODELS, progressAt, silenceIn, snapshotOf, stateNamed, WITH_PHASES, type StateName } from "./states";
@@ -29,6 +29,30 @@ const DEFAULTS: UserSettings = {
   currency: "EUR",
   co2_g_per_kwh: null,
   welcomed: true,
+};
+
+const NO_SERVICE = { next: null, version: null, error: null, can_enable: false, can_open_settings: false, can_repair: false, can_remove: false };
+const SERVICES: Record<string, HelperView["service"]> = {
+  off: { ...NO_SERVICE, state: "off", title: "Not set up", detail: "macOS runs it only after you allowed it once.", can_enable: true },
+  approval: {
+    ...NO_SERVICE,
+    state: "needs_approval",
+    title: "Waiting for your approval",
+    detail: "Its switch in Login Items & Extensions is off.",
+    next: "Switch Joulebar on under Allow in the Background. An administrator has to confirm.",
+    can_open_settings: true,
+  },
+  ready: { ...NO_SERVICE, state: "ready", title: "Ready", detail: "Version 0.1.0 answers.", version: "0.1.0", can_remove: true },
+  silent: {
+    ...NO_SERVICE,
+    state: "failed",
+    title: "Allowed, but it does not answer",
+    detail: "The helper did not answer within 5 s.",
+    next: "Register it anew. If that does not help, switch it off and on in Login Items & Extensions.",
+    can_open_settings: true,
+    can_repair: true,
+    can_remove: true,
+  },
 };
 
 /** A backend that shows recordings. */
@@ -155,7 +179,8 @@ export function makeReplay(query: URLSearchParams): Backend {
       samples: full.samples.length,
       simulated: true,
       path: null,
-      can_authorize: false,
+      service: SERVICES[query.get("service") ?? ""] ?? null,
+      can_authorize: query.has("service"),
     }),
     wantHelper: async () => undefined,
     authorizePower: async () => undefined,

@@ -241,6 +241,35 @@ describe("Helper", () => {
     expect(calls.authorizePower).toHaveBeenCalledOnce();
     calls.helperView.mockResolvedValue(helper);
   });
+  it("removes the helper only after it was asked", async () => {
+    const service: ServiceView = {
+      state: "ready",
+      title: "Ready",
+      detail: "Version 0.1.0 answers.",
+      next: null,
+      version: "0.1.0",
+      error: null,
+      can_enable: false,
+      can_open_settings: false,
+      can_repair: false,
+      can_remove: true,
+    };
+    calls.helperView.mockResolvedValue({ ...helper, service });
+    calls.wantHelper.mockClear();
+    await form();
+    render(Helper, { power: { state: "none", reason: "helper_missing", message: "Not found." } });
+    await fireEvent.click(await screen.findByRole("button", { name: "Remove" }));
+    const dialog = screen.getByRole("dialog", { name: "Remove the helper?" });
+    expect(dialog).toHaveAccessibleDescription("Power readings stop until you install it again.");
+    expect(calls.wantHelper).not.toHaveBeenCalled();
+    await fireEvent.click(within(dialog).getByRole("button", { name: "Cancel" }));
+    expect(screen.queryByRole("dialog")).toBeNull();
+    expect(calls.wantHelper).not.toHaveBeenCalled();
+    await fireEvent.click(screen.getByRole("button", { name: "Remove" }));
+    await fireEvent.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Remove" }));
+    expect(calls.wantHelper).toHaveBeenCalledExactlyOnceWith("remove");
+    calls.helperView.mockResolvedValue(helper);
+  });
   it.each([
     ["helper_missing", "Not found"],
     ["not_permitted", "Not allowed to read power"],
