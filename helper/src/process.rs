@@ -48,9 +48,14 @@ impl Process {
             .spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let splitter = Splitter::new(MAX_DOCUMENT_BYTES);
-        let process = Self { id, child, stdout, stderr, splitter, last_stderr: Vec::new() };
+        let mut process = Self { id, child, stdout, stderr, splitter, last_stderr: Vec::new() };
         for pipe in [process.stdout.as_ref().map(AsFd::as_fd), process.stderr.as_ref().map(AsFd::as_fd)] {
-            pipe.map_or(Ok(()), sys::set_nonblocking)?;
+            if let Some(Err(error)) = pipe.map(sys::set_nonblocking) {
+                // nobody would look after it
+                let _ = process.child.kill();
+                let _ = process.child.wait();
+                return Err(error);
+            }
         }
         Ok(process)
     }

@@ -24,6 +24,11 @@ say "app $app_id, helper $helper_id, terminal program $cli_id, version $version"
 TAURI_CONFIG=$(printf '{"identifier":"%s","bundle":{"icon":["icons/tray/idle.png"]}}' "$app_id")
 export TAURI_CONFIG
 
+# a helper of another build is replaced by the app, also where the version is the same
+JOULEBAR_BUILD=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+[[ $JOULEBAR_BUILD == unknown || -z $(git status --porcelain) ]] || JOULEBAR_BUILD+=-$(date +%s)
+export JOULEBAR_BUILD
+
 step "building for aarch64-apple-darwin"
 darwin() { JOULEBAR_DARWIN_TARGET=aarch64-apple-darwin "$scripts/darwin/darwin-cargo" "$@"; }
 quiet=()

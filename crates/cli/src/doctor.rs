@@ -100,10 +100,11 @@ impl Checked {
         };
         let data = data_folder().map_err(|error| Failure::of(Code::CannotWrite, &error))?;
         let folder = data.clone();
-        let found = tokio::task::spawn_blocking(move || find(&folder, program));
+        // before the helper runs powermetrics: that moves counters which stand still without it, and a second one disturbs
+        let found = tokio::task::spawn_blocking(move || find(&folder, program)).await;
         let plan = ProbePlan::whole().map_err(|error| Failure::of(Code::Failed, &error))?;
-        let (probe, (server_state, api), pause_s, found) =
-            tokio::join!(probe_power(&power, plan), ask_server(&options), pause(), found);
+        let (probe, (server_state, api), pause_s) =
+            tokio::join!(probe_power(&power, plan), ask_server(&options), pause());
         if let Some(server) = server {
             server.stop().await;
         }

@@ -50,13 +50,11 @@ macro_rules! joined {
     }};
 }
 
-/// What every requirement begins with: name, Apple's root, kind of certificate, team.
+/// What every requirement goes on with after the name: Apple's root, kind of certificate, team.
 macro_rules! signed_by {
-    ($identifier:expr, $team:expr, $kind:expr) => {
+    ($team:expr, $kind:expr) => {
         joined!(
-            "identifier \"",
-            $identifier,
-            "\" and anchor apple generic and certificate 1[field.",
+            " and anchor apple generic and certificate 1[field.",
             $kind.issuer_extension(),
             "] exists and certificate leaf[field.",
             $kind.leaf_extension(),
@@ -73,9 +71,14 @@ const NOT_INJECTABLE: &str = " and !(entitlement[\"com.apple.security.get-task-a
     and !(entitlement[\"com.apple.security.cs.allow-dyld-environment-variables\"] exists)";
 
 macro_rules! client_requirement {
-    ($identifier:expr, $team:expr, $kind:expr, $min_version:expr) => {
+    ($app:expr, $cli:expr, $team:expr, $kind:expr, $min_version:expr) => {
         joined!(
-            signed_by!($identifier, $team, $kind),
+            "(identifier \"",
+            $app,
+            "\" or identifier \"",
+            $cli,
+            "\")",
+            signed_by!($team, $kind),
             " and info[CFBundleShortVersionString] >= \"",
             $min_version,
             "\"",
@@ -86,7 +89,7 @@ macro_rules! client_requirement {
 
 macro_rules! helper_requirement {
     ($identifier:expr, $team:expr, $kind:expr) => {
-        joined!(signed_by!($identifier, $team, $kind), NOT_INJECTABLE)
+        joined!("identifier \"", $identifier, "\"", signed_by!($team, $kind), NOT_INJECTABLE)
     };
 }
 
@@ -144,9 +147,9 @@ pub const CLIENT_REQUIREMENT_FILE: &str = joined!(SUPPORT_DIRECTORY, "/client.re
 /// Where an app of a build without a team finds which helper is meant.
 pub const HELPER_REQUIREMENT_FILE: &str = joined!(SUPPORT_DIRECTORY, "/helper.req");
 
-/// Who may talk to the helper; `None` in a build without a team.
+/// Who may talk to the helper, the app and the terminal program beside it; `None` in a build without a team.
 pub const CLIENT_REQUIREMENT: Option<&str> = match TEAM_ID {
-    Some(_) => Some(client_requirement!(APP_ID, TEAM_OR_EMPTY, CERTIFICATE_KIND, MIN_APP_VERSION)),
+    Some(_) => Some(client_requirement!(APP_ID, CLI_ID, TEAM_OR_EMPTY, CERTIFICATE_KIND, MIN_APP_VERSION)),
     None => None,
 };
 
@@ -208,10 +211,16 @@ mod tests {
 
     #[test]
     fn threat_03_client_is_named_signed_by_the_team_new_enough_and_not_injectable() {
-        let requirement = client_requirement!("org.joulebar.app", TEAM, CertificateKind::DeveloperId, "0.1.0");
+        let requirement = client_requirement!(
+            "org.joulebar.app",
+            "org.joulebar.app.cli",
+            TEAM,
+            CertificateKind::DeveloperId,
+            "0.1.0"
+        );
         assert_eq!(
             requirement,
-            "identifier \"org.joulebar.app\" and anchor apple generic \
+            "(identifier \"org.joulebar.app\" or identifier \"org.joulebar.app.cli\") and anchor apple generic \
              and certificate 1[field.1.2.840.113635.100.6.2.6] exists \
              and certificate leaf[field.1.2.840.113635.100.6.1.13] exists \
              and certificate leaf[subject.OU] = \"ABCDE12345\" \

@@ -126,7 +126,9 @@ fn threat_13_only_apples_powermetrics_is_ever_started_with_a_password_and_with_c
         .collect();
     assert_eq!(
         calls,
-        ["let started = authorization.execute_with_privileges_piped(POWERMETRICS, command_line.arguments(), Flags::DEFAULTS);"]
+        [
+            "let started = authorization.execute_with_privileges_piped(POWERMETRICS, command_line.arguments(), Flags::DEFAULTS);"
+        ]
     );
     let source = fs::read_to_string(root().join("crates/wire/src/command_line.rs")).unwrap();
     assert!(source.contains("pub const POWERMETRICS: &str = \"/usr/bin/powermetrics\";"));

@@ -41,10 +41,10 @@ pub async fn authorize_power(state: State<'_, AppState>) -> Answer<()> {
 pub async fn diagnostics(state: State<'_, AppState>) -> Answer<Vec<CheckRow>> {
     let helper = state.live.helper_view();
     let path = helper.path.clone();
-    let found = tauri::async_runtime::spawn_blocking(move || find(path));
+    let found = tauri::async_runtime::spawn_blocking(move || find(path)).await;
     let ((pause_s, probe), connection) =
         tokio::join!(async { (pause().await, probe(&state).await) }, state.live.test_connection(None));
-    let (system, environment) = found.await?;
+    let (system, environment) = found?;
     let snapshot = state.live.snapshot();
     let folder = state.live.config_folder();
     let read = read_settings(folder);

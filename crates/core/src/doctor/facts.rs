@@ -105,6 +105,8 @@ pub struct ProbeFacts {
     pub dropped: u64,
     /// What the helper wrote to its standard error.
     pub helper_words: String,
+    /// True when it was started as a child for this conversation, false when macOS runs it.
+    pub as_child: bool,
 }
 
 /// One document of powermetrics, as far as the checks need it.
@@ -224,6 +226,8 @@ pub struct SignedCode {
     pub cdhash: String,
     /// True when the hardened runtime is on.
     pub hardened: bool,
+    /// True when it has entitlements.
+    pub entitled: bool,
     /// False when the code is not what was signed.
     pub intact: bool,
 }

@@ -90,7 +90,11 @@ pub fn identify(read: &dyn Fn(&[u8]) -> Result<SignedCode, String>) -> Box<Ident
     Box::new(move |bytes| {
         let code = read(bytes).map_err(|why| helper_install::Unsigned::Unreadable(why.into()))?;
         match code.intact {
-            true => Ok(helper_install::CodeId { identifier: code.identifier, cdhash: code.cdhash }),
+            true => Ok(helper_install::CodeId {
+                identifier: code.identifier,
+                cdhash: code.cdhash,
+                is_sealed: code.hardened && !code.entitled,
+            }),
             false => Err(helper_install::Unsigned::Altered),
         }
     })

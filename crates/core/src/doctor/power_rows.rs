@@ -41,7 +41,8 @@ pub(super) fn helper(helper: &HelperView) -> CheckRow {
 
 pub(super) fn reachable(probe: &Probe, system: &SystemFacts) -> CheckRow {
     let name = |result, detail: String, next| row("helper_reachable", "Helper answers", result, detail, next);
-    let answered = |facts: &ProbeFacts| facts.hello_ms.map(|ms| format!("It answered in {ms:.0} ms."));
+    let way = |facts: &ProbeFacts| if facts.as_child { "as a child of this program" } else { "through macOS" };
+    let answered = |facts: &ProbeFacts| facts.hello_ms.map(|ms| format!("It answered in {ms:.0} ms, {}.", way(facts)));
     match probe {
         Probe::NotRun { why } => name(CheckResult::Unknown, why.clone(), None),
         Probe::Done(facts) => {

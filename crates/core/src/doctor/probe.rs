@@ -57,8 +57,8 @@ impl ProbePlan {
 /// Starts the helper of this source, talks to it and ends it.
 pub async fn probe_power(power: &Power, plan: ProbePlan) -> Probe {
     #[cfg(target_os = "macos")]
-    if power.is_measured() && !crate::power::way::WayFacts::of_this_program(false).is_root {
-        return match crate::power::open::helper_link() {
+    if power.is_measured() {
+        let over_xpc = match crate::power::open::helper_link() {
             Ok(transport) => probe(transport, plan).await,
             Err(error) => {
                 let facts = Box::new(ProbeFacts { asked_ms: plan.interval.get(), ..ProbeFacts::default() });
@@ -66,6 +66,11 @@ pub async fn probe_power(power: &Power, plan: ProbePlan) -> Probe {
                 Probe::Failed { problem: PowerProblem::HelperMissing, message, facts }
             }
         };
+        // root has another way, which says nothing about the service
+        let is_root = crate::power::way::WayFacts::of_this_program(false).is_root;
+        if !is_root || over_xpc.facts().is_some_and(|facts| facts.helper_version.is_some()) {
+            return over_xpc;
+        }
     }
     let (program, arguments) = match power {
         Power::Auto { .. } | Power::Helper => (Program::Helper, Ok(vec!["stdio".into()])),
@@ -82,9 +87,16 @@ pub async fn probe_power(power: &Power, plan: ProbePlan) -> Probe {
         (Ok(program), Ok(arguments)) => StdioTransport::spawn(&program, &arguments),
     };
     match started {
-        Ok(transport) => probe(transport, plan).await,
+        Ok(transport) => as_child(probe(transport, plan).await),
         Err(error) => failed(PowerProblem::HelperMissing, error.to_string()),
     }
+}
+
+fn as_child(mut probe: Probe) -> Probe {
+    if let Probe::Done(facts) | Probe::Failed { facts, .. } = &mut probe {
+        facts.as_child = true;
+    }
+    probe
 }
 
 /// What is known of the helper after a conversation, for those who have no other.

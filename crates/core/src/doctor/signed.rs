@@ -1,7 +1,7 @@
 //! A program's signature as the checks and the installer need it, out of [`crate::codesign`].
 
 use super::facts::SignedCode;
-use crate::codesign::{RUNTIME, read_signature};
+use crate::codesign::{RUNTIME, read_signature, slot};
 
 /// Reads the signature of a program from all its bytes; `Err` says why there is none, for people.
 ///
@@ -14,6 +14,7 @@ pub fn read_signed(bytes: &[u8]) -> Result<SignedCode, String> {
         team: signature.team.map(str::to_owned),
         cdhash: signature.cdhash.to_string(),
         hardened: signature.flags & RUNTIME != 0,
+        entitled: [slot::ENTITLEMENTS, slot::ENTITLEMENTS_DER].iter().any(|part| signature.part(*part).is_some()),
         intact: signature.is_intact(),
     })
 }

@@ -65,6 +65,7 @@ fn signature(team: Option<&str>) -> Signature {
         team: team.map(str::to_owned),
         cdhash: "ab".repeat(20),
         hardened: true,
+        entitled: false,
         intact: true,
     };
     Signature { path: "/x".into(), read: Ok(code), verified: Some(Ok(())) }

@@ -13,7 +13,7 @@ pub enum InstallError {
     NotAnApp { path: PathBuf, why: &'static str },
     #[error("the program {} is missing", path.display())]
     NotAProgram { path: PathBuf },
-    #[error("{} has no code signature that can be read: {why}", path.display())]
+    #[error("{} has no code signature that can be relied on: {why}", path.display())]
     NotSigned { path: PathBuf, why: Unsigned },
     #[error("{} is signed as {found}, not as {needed}", path.display())]
     WrongIdentifier { path: PathBuf, found: String, needed: String },

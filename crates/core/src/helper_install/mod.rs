@@ -53,6 +53,8 @@ pub struct CodeId {
     pub identifier: String,
     /// Hash of the code directory: 40 hexadecimal digits in lower case.
     pub cdhash: String,
+    /// Whether nobody else's code can be put into it: hardened runtime, no entitlements.
+    pub is_sealed: bool,
 }
 
 /// Why a program's signature does not name it.
@@ -65,6 +67,10 @@ pub enum Unsigned {
     Altered,
     #[error("its signature holds no hash of its code")]
     NoHash,
+    #[error(
+        "others could put code into it: it is signed without the hardened runtime, or with entitlements; use the one inside the app that `make mac-bundle` builds"
+    )]
+    NotSealed,
 }
 
 /// Reads the code signature out of a program's bytes.
@@ -250,6 +256,9 @@ fn read_program(
     let code = identify(&bytes).map_err(|why| InstallError::NotSigned { path: path.clone(), why })?;
     if !texts::is_cdhash(&code.cdhash) {
         return Err(InstallError::NotSigned { path, why: Unsigned::NoHash });
+    }
+    if !code.is_sealed {
+        return Err(InstallError::NotSigned { path, why: Unsigned::NotSealed });
     }
     Ok((Shown { path, code }, bytes))
 }

@@ -24,7 +24,9 @@ fn identify(bytes: &[u8]) -> Result<CodeId, Unsigned> {
     let text = String::from_utf8_lossy(bytes);
     let words: Vec<&str> = text.lines().next().unwrap_or("").split(' ').collect();
     match words[..] {
-        ["signed", identifier, cdhash] => Ok(CodeId { identifier: identifier.into(), cdhash: cdhash.into() }),
+        [kind @ ("signed" | "open"), identifier, cdhash] => {
+            Ok(CodeId { identifier: identifier.into(), cdhash: cdhash.into(), is_sealed: kind == "signed" })
+        }
         _ => Err(Unsigned::Unreadable("no program".into())),
     }
 }
@@ -534,4 +536,20 @@ fn the_places_are_those_that_helper_and_app_look_at() {
     assert_eq!(at(Part::HelperRequirement), joulebar_wire::identity::HELPER_REQUIREMENT_FILE);
     assert_eq!(at(Part::Job), format!("/Library/LaunchDaemons/{}.plist", labels.job()));
     assert_eq!(at(Part::Helper), format!("/Library/PrivilegedHelperTools/{}", labels.job()));
+}
+
+#[test]
+fn threat_03_a_program_that_others_can_put_code_into_is_not_let_in() {
+    let Some(mut mac) = Mac::new("threat_03_open_client") else { return };
+    for name in ["app", "cli"] {
+        let place =
+            if name == "app" { mac.sources().app.join("Contents/MacOS/joulebar-app") } else { mac.sources().cli };
+        let signed = fs::read_to_string(&place).unwrap();
+        fs::write(&place, signed.replacen("signed", "open", 1)).unwrap();
+        let refused = mac.install().unwrap_err();
+        assert!(matches!(refused, InstallError::NotSigned { why: Unsigned::NotSealed, .. }), "{name}: {refused}");
+        assert_eq!(mac.library(), Vec::<String>::new());
+        fs::write(&place, signed).unwrap();
+    }
+    mac.install().unwrap();
 }

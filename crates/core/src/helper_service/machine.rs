@@ -80,6 +80,8 @@ pub enum Hello {
         version: String,
         /// Its protocol.
         protocol: u16,
+        /// What it was built from, `unknown` where that was not written down.
+        build: String,
     },
     /// Nobody answered.
     Silent {
@@ -89,6 +91,9 @@ pub enum Hello {
     /// Somebody has the helper's name who is not signed as it is.
     Stranger,
 }
+
+/// A build that does not say what it was built from. It is taken for the same.
+const UNKNOWN_BUILD: &str = "unknown";
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +177,8 @@ pub struct Facts {
     pub version: String,
     /// The protocol that it speaks.
     pub protocol: u16,
+    /// What it was built from, `unknown` where that was not written down.
+    pub build: String,
     /// Where its bundle lies.
     pub place: Place,
     /// Whether the bundle has the service's file.
@@ -391,11 +398,16 @@ impl Machine {
 
     fn greeted(&mut self, tries: usize, hello: Hello, now: MonotonicTime) {
         match hello {
-            Hello::Answered { version, protocol } => {
+            Hello::Answered { version, protocol, build } => {
                 let older_protocol = protocol < self.facts.protocol;
+                // built anew, as developers do: what launchd has started is not what lies in the app now
+                let other_build = version == self.facts.version
+                    && protocol == self.facts.protocol
+                    && build != self.facts.build
+                    && ![&build, &self.facts.build].iter().any(|build| *build == UNKNOWN_BUILD);
                 if protocol > self.facts.protocol {
                     self.rest(Standing::HelperIsNewer { version });
-                } else if !older_protocol && !is_older(&version, &self.facts.version) {
+                } else if !older_protocol && !other_build && !is_older(&version, &self.facts.version) {
                     self.rest(Standing::Ready { version });
                 } else if self.replaced {
                     self.rest(Standing::StillOlder { version });

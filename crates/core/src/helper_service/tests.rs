@@ -17,7 +17,13 @@ use Call::{Hello as Greet, OpenSettings, ReadStatus, Register, StopHelper, Unreg
 use ServiceStatus::{Enabled, NotFound, NotRegistered, RequiresApproval};
 
 fn facts() -> Facts {
-    Facts { version: "1.2.0".to_owned(), protocol: 1, place: Place::Applications, has_service_file: true }
+    Facts {
+        version: "1.2.0".to_owned(),
+        protocol: 1,
+        build: "a".to_owned(),
+        place: Place::Applications,
+        has_service_file: true,
+    }
 }
 
 fn error(code: i64) -> ServiceError {
@@ -30,7 +36,7 @@ fn error(code: i64) -> ServiceError {
 }
 
 fn answer(version: &str) -> Hello {
-    Hello::Answered { version: version.to_owned(), protocol: 1 }
+    Hello::Answered { version: version.to_owned(), protocol: 1, build: "unknown".to_owned() }
 }
 
 fn silent() -> Hello {
@@ -286,7 +292,7 @@ fn a_newer_helper_is_never_replaced() {
         ("2.0.0", 1, Standing::Ready { version: "2.0.0".to_owned() }),
         ("2.0.0", 2, Standing::HelperIsNewer { version: "2.0.0".to_owned() }),
     ] {
-        let hello = Hello::Answered { version: version.to_owned(), protocol };
+        let hello = Hello::Answered { version: version.to_owned(), protocol, build: "b".to_owned() };
         let play = Play::new(facts()).goes([(ReadStatus, status(Enabled)), (Greet, Outcome::Hello(hello))]);
         assert_eq!(play.rests(), standing);
     }
@@ -477,4 +483,26 @@ async fn the_driver_makes_every_call_and_tells_how_things_stand() {
     let first = [ReadStatus, ReadStatus, Register, ReadStatus, Greet];
     let replaced = [StopHelper, Unregister, ReadStatus, Register, ReadStatus, Greet];
     assert_eq!(calls, [&first[..], &replaced[..]].concat());
+}
+
+#[test]
+fn a_helper_of_the_same_version_but_another_build_is_replaced_once() {
+    let built = |build: &str| {
+        Outcome::Hello(Hello::Answered { version: "1.2.0".to_owned(), protocol: 1, build: build.to_owned() })
+    };
+    let ready = Standing::Ready { version: "1.2.0".to_owned() };
+    for same in ["a", "unknown"] {
+        assert_eq!(Play::new(facts()).goes([(ReadStatus, status(Enabled)), (Greet, built(same))]).rests(), ready);
+    }
+    let play = Play::new(facts()).goes([
+        (ReadStatus, status(Enabled)),
+        (Greet, built("b")),
+        (StopHelper, Outcome::HelperStopped),
+        (Unregister, Outcome::Unregistered(Ok(()))),
+        (ReadStatus, status(NotRegistered)),
+        (Register, Outcome::Registered(Ok(()))),
+        (ReadStatus, status(Enabled)),
+        (Greet, built("a")),
+    ]);
+    assert_eq!(play.rests(), ready);
 }

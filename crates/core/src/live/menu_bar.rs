@@ -172,6 +172,7 @@ mod tests {
         };
         Snapshot {
             demo: false,
+            has_demo: true,
             simulated: false,
             power: PowerState::Live { reading },
             source: None,

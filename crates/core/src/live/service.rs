@@ -37,7 +37,9 @@ where
         let answer = say_hello(&mut transport, env!("CARGO_PKG_VERSION")).await;
         transport.close().await;
         match answer {
-            Ok(identity) => Hello::Answered { version: identity.version, protocol: identity.protocol },
+            Ok(identity) => {
+                Hello::Answered { version: identity.version, protocol: identity.protocol, build: identity.build }
+            }
             Err(PowerError::Stranger) => Hello::Stranger,
             Err(error) => Hello::Silent { why: sentence(&error) },
         }
@@ -96,6 +98,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Option<HelperService> {
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: joulebar_wire::PROTOCOL,
+        build: option_env!("JOULEBAR_BUILD").unwrap_or("unknown").to_owned(),
         place: Place::of(&program),
         has_service_file: service_file(&program, HELPER_ID).is_some_and(|file| file.is_file()),
     };
@@ -159,7 +162,8 @@ mod tests {
         let (helper, build) = ("1.2.3".to_owned(), "unknown".to_owned());
         let reply = Reply::HelloOk { proto: PROTOCOL + 1, helper, build, powermetrics: true, simulated: false };
         let json = serde_json::to_vec(&reply).unwrap();
-        let answered = Hello::Answered { version: "1.2.3".to_owned(), protocol: PROTOCOL + 1 };
+        let build = "unknown".to_owned();
+        let answered = Hello::Answered { version: "1.2.3".to_owned(), protocol: PROTOCOL + 1, build };
         assert_eq!(greeted(Some(LinkEvent::Message { json, document: None })).await, answered);
         assert_eq!(greeted(Some(LinkEvent::Stranger)).await, Hello::Stranger);
         for silent in [Some(LinkEvent::Invalid), Some(LinkEvent::Interrupted), None] {

@@ -21,7 +21,8 @@ use crate::demo::{DemoServer, Stage};
 use crate::lmstudio::{ApiToken, ClientOptions};
 use crate::power::open::{OpenError, Power};
 use crate::power::piped::Launcher;
-use crate::power::{SourceDescription, Way};
+use crate::power::SourceDescription;
+use crate::programs::Program;
 use crate::report::Report;
 use crate::sample::PowerSample;
 use crate::session::runner::Control;
@@ -69,6 +70,7 @@ pub(super) struct Shared {
     pub(super) token: Mutex<Option<ApiToken>>,
     pub(super) mode: Mutex<Mode>,
     pub(super) demo: AsyncMutex<Option<Demo>>,
+    has_demo: bool,
     pub(super) store: Arc<Mutex<Option<Store>>>,
     pub(super) history: Mutex<HistoryState>,
     pub(super) last: Mutex<Option<LastResult>>,
@@ -96,8 +98,10 @@ impl Shared {
         let url = options.settings.server_url.clone().unwrap_or_else(|| ClientOptions::default().url);
         let server = ServerState::Checking { url };
         let history = HistoryState { count: 0, writable: false, notice: None };
+        let has_demo = [Program::SimulatedHelper, Program::Simulator].iter().all(|program| program.find().is_ok());
         let snapshot = Snapshot {
             demo: options.mode == Mode::Demo,
+            has_demo,
             simulated: options.mode != Mode::Real,
             power: PowerState::Starting,
             source: None,
@@ -129,6 +133,7 @@ impl Shared {
             token: Mutex::new(options.token),
             mode: Mutex::new(options.mode),
             demo: AsyncMutex::default(),
+            has_demo,
             store: Arc::default(),
             history: Mutex::new(history),
             last: Mutex::default(),
@@ -248,9 +253,8 @@ impl Shared {
     }
 
     pub(super) fn start_power(&self, description: SourceDescription) {
-        if description.passed_over.iter().any(|passed| passed.way == Way::Authorization) {
-            self.authorize.store(false, Ordering::SeqCst);
-        }
+        // it was asked for once, and was answered or not needed: nobody is asked again unasked
+        self.authorize.store(false, Ordering::SeqCst);
         let interval = description.requested_interval_ms.map(|ms| Duration::from_millis(ms.into()));
         *lock(&self.source) = Some(description);
         self.sample_count.store(0, Ordering::Relaxed);
@@ -382,6 +386,7 @@ impl Shared {
         let blocked = blocked(&power, &server);
         let snapshot = Snapshot {
             demo: mode == Mode::Demo,
+            has_demo: self.has_demo,
             simulated: power_simulated || server_simulated || mode != Mode::Real,
             can_run: blocked.is_none() && !is_busy(&run),
             blocked: blocked.map(str::to_owned),

@@ -474,6 +474,8 @@ pub struct LastResult {
 pub struct Snapshot {
     /// True when the built-in demo stands in for server and power.
     pub demo: bool,
+    /// True when the programs that simulate are there; an app that is shipped has none.
+    pub has_demo: bool,
     /// True when what is shown now is simulated, in part or whole.
     pub simulated: bool,
     /// Power.

@@ -248,6 +248,8 @@ pub struct HelperIdentity {
     pub version: String,
     /// The protocol that it speaks.
     pub protocol: u16,
+    /// What it was built from, `unknown` where that was not written down.
+    pub build: String,
     /// Whether it has a powermetrics to run.
     pub has_powermetrics: bool,
     /// True when it runs a simulator instead.
@@ -261,8 +263,8 @@ pub struct HelperIdentity {
 pub async fn say_hello<T: Transport>(transport: &mut T, own_version: &str) -> Result<HelperIdentity, PowerError> {
     let hello = Request::Hello { proto: PROTOCOL, app: own_version.to_owned() };
     match ask(transport, &hello, HELLO_DEADLINE).await? {
-        Reply::HelloOk { proto, helper, powermetrics, simulated, .. } => {
-            Ok(HelperIdentity { version: helper, protocol: proto, has_powermetrics: powermetrics, simulated })
+        Reply::HelloOk { proto, helper, build, powermetrics, simulated } => {
+            Ok(HelperIdentity { version: helper, protocol: proto, build, has_powermetrics: powermetrics, simulated })
         }
         other => Err(unexpected(&other, "hello")),
     }

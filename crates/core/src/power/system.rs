@@ -28,6 +28,8 @@ unsafe impl Send for Granted {}
 
 static GRANTED: Mutex<Option<Granted>> = Mutex::new(None);
 
+extern "C" fn nothing(_: libc::c_int) {}
+
 /// Asks for the password, unless it was given a short time ago, and starts powermetrics. Blocks as long as the question
 /// stands.
 ///
@@ -52,9 +54,11 @@ pub fn authorize(command_line: &CommandLine) -> Result<UnixStream, PowerError> {
             Granted(Authorization::new(Some(right), None, flags).map_err(refused)?)
         }
     };
-    // Rust ignores SIGPIPE and a child keeps that: powermetrics would write on into a closed socket
-    // SAFETY: sets the disposition of one signal to one of the two constants, and back to what it was.
-    let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // Rust ignores SIGPIPE and a child keeps that: powermetrics would write on into a closed socket. A handler is taken away
+    // when another program begins, so it has the default there; here, where a question may stand for minutes, nothing dies.
+    let nothing: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: sets the handler of one signal to a function that does nothing, and back to what it was.
+    let before = unsafe { libc::signal(libc::SIGPIPE, nothing as libc::sighandler_t) };
     let started = authorization.execute_with_privileges_piped(POWERMETRICS, command_line.arguments(), Flags::DEFAULTS);
     // SAFETY: as above.
     unsafe { libc::signal(libc::SIGPIPE, before) };

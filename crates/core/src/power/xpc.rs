@@ -30,7 +30,9 @@ pub struct Peer {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each message is the documentation")]
 pub enum NoPeer {
-    #[error("no helper was installed for this build, which no team has signed ({HELPER_REQUIREMENT_FILE})")]
+    #[error(
+        "no helper was installed for this build, which no team has signed; `sudo joulebar helper install` does it ({HELPER_REQUIREMENT_FILE} is missing)"
+    )]
     NotInstalled,
     #[error("{HELPER_REQUIREMENT_FILE} does not say which helper is meant: {0}")]
     File(FileError),

@@ -973,6 +973,8 @@ export type Simulation = {
 export type Snapshot = {
   /** True when the built-in demo stands in for server and power. */
   demo: boolean,
+  /** True when the programs that simulate are there; an app that is shipped has none. */
+  has_demo: boolean,
   /** True when what is shown now is simulated, in part or whole. */
   simulated: boolean,
   /** Power. */

@@ -163,6 +163,7 @@ export function snapshotOf(state: StateName, now: number, runs: number): Snapsho
   const { summary } = full;
   return {
     demo: true,
+    has_demo: true,
     simulated: true,
     power,
     server,

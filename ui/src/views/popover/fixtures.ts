@@ -86,6 +86,7 @@ export function finished(change: Partial<Finished> = {}): Finished {
 export function snapshot(change: Partial<Snapshot> = {}): Snapshot {
   return {
     demo: false,
+    has_demo: true,
     simulated: false,
     power: { state: "live", reading },
     server: {

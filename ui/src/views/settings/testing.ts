@@ -37,6 +37,7 @@ export const view: SettingsView = {
 /** A quiet computer: power is read, LM Studio has a model, nothing was run yet. */
 export const snapshot: Snapshot = {
   demo: false,
+  has_demo: true,
   simulated: false,
   power: { state: "starting" },
   server: {

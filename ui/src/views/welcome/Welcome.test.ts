@@ -50,6 +50,11 @@ describe("the first page", () => {
     await fireEvent.click(screen.getByRole("button", { name: "Turn Off the Demo" }));
     expect(calls.setDemo).toHaveBeenLastCalledWith(false);
   });
+  it("offers no demo where the programs that simulate are missing", () => {
+    live.snapshot = { ...snapshot, has_demo: false };
+    render(Welcome);
+    expect(screen.queryByRole("button", { name: "Try the Demo" })).toBeNull();
+  });
   it("remembers that it was seen", async () => {
     render(Welcome);
     await vi.waitFor(async () => {
