@@ -42,9 +42,10 @@ built=$(darwin_target_dir)/aarch64-apple-darwin
 # names of functions are of no use in what is shipped and take a fifth of it; rustc strips on a Mac, but not from elsewhere
 strip_names() {
     [[ $(uname) != Darwin ]] || return 0
-    local compiler
+    local compiler host
     compiler=$(rustc --print sysroot)
-    LD_LIBRARY_PATH=$compiler/lib "$compiler/lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-objcopy" --strip-all "$1"
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    LD_LIBRARY_PATH=$compiler/lib "$compiler/lib/rustlib/$host/bin/rust-objcopy" --strip-all "$1"
 }
 
 step "putting the bundle together"
