@@ -1,16 +1,18 @@
-//! `joulebar-inspect check BUNDLE`, `names`, `plist app`, `plist launchd`.
+//! `joulebar-inspect check BUNDLE`, `names`, `requirement`, `plist app`, `plist launchd`.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use joulebar_inspect::bundle::Bundle;
 use joulebar_inspect::checks::{CHECKS, total_bytes};
 use joulebar_inspect::expected::Expected;
 use joulebar_inspect::plists;
+use joulebar_wire::identity;
 
-const USAGE: &str = "usage: joulebar-inspect check BUNDLE [--build-path PATH]... | names | plist app | plist launchd";
+const USAGE: &str =
+    "usage: joulebar-inspect check BUNDLE [--build-path PATH]... | names | requirement | plist app | plist launchd";
 
 #[expect(clippy::print_stderr, reason = "a tool of the command line")]
 fn main() -> ExitCode {
@@ -34,6 +36,13 @@ fn run() -> anyhow::Result<bool> {
         ["names"] => {
             let Expected { app_id, helper_id, cli_id, version, .. } = &expected;
             writeln!(out, "{app_id} {helper_id} {cli_id} {version}")?;
+        }
+        // whom the helper lets in
+        ["requirement"] => {
+            let requirement = identity::CLIENT_REQUIREMENT.with_context(|| {
+                format!("a build without a team has none; its helper reads {}", identity::CLIENT_REQUIREMENT_FILE)
+            })?;
+            writeln!(out, "{requirement}")?;
         }
         ["plist", "app"] => out.write_all(&plists::to_xml(plists::app_info(&expected)?)?)?,
         ["plist", "launchd"] => out.write_all(&plists::to_xml(plists::launchd(&expected))?)?,
