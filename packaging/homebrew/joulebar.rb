@@ -15,8 +15,8 @@ cask "joulebar" do
   app "Joulebar.app"
   binary "#{appdir}/Joulebar.app/Contents/MacOS/joulebar"
 
-  uninstall quit:      "org.joulebar.app",
-            launchctl: "org.joulebar.app.helper"
+  # no launchctl: an upgrade would take the helper's registration away too
+  uninstall quit: "org.joulebar.app"
 
   zap trash: [
     "~/Library/Application Support/Joulebar",
@@ -25,4 +25,11 @@ cask "joulebar" do
     "~/Library/Saved Application State/org.joulebar.app.savedState",
     "~/Library/WebKit/org.joulebar.app",
   ]
+
+  caveats <<~EOS
+    Before you uninstall Joulebar, choose Remove in its Settings, Helper, so that macOS forgets the helper.
+    If it is gone already, its switch stays in System Settings, General, Login Items & Extensions, without effect.
+    A token of LM Studio stays in the keychain:
+      security delete-generic-password -s Joulebar
+  EOS
 end
