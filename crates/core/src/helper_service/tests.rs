@@ -263,7 +263,7 @@ fn a_bundle_without_the_services_file_registers_nothing() {
 }
 
 #[test]
-fn an_older_helper_is_stopped_unregistered_registered_and_greeted() {
+fn threat_15_an_older_helper_is_stopped_unregistered_registered_and_greeted() {
     let play = Play::new(facts()).goes([
         (ReadStatus, status(Enabled)),
         (Greet, Outcome::Hello(answer("1.1.9"))),
@@ -280,14 +280,14 @@ fn an_older_helper_is_stopped_unregistered_registered_and_greeted() {
 }
 
 #[test]
-fn a_helper_of_an_older_protocol_is_replaced_whatever_its_version() {
+fn threat_15_a_helper_of_an_older_protocol_is_replaced_whatever_its_version() {
     let mut play = Play::new(Facts { protocol: 2, ..facts() });
     play = play.goes([(ReadStatus, status(Enabled)), (Greet, Outcome::Hello(answer("1.2.0")))]);
     assert_eq!(play.next(), Some(StopHelper));
 }
 
 #[test]
-fn a_newer_helper_is_never_replaced() {
+fn threat_15_a_newer_helper_is_never_replaced() {
     for (version, protocol, standing) in [
         ("2.0.0", 1, Standing::Ready { version: "2.0.0".to_owned() }),
         ("2.0.0", 2, Standing::HelperIsNewer { version: "2.0.0".to_owned() }),
@@ -299,7 +299,7 @@ fn a_newer_helper_is_never_replaced() {
 }
 
 #[test]
-fn an_older_helper_that_stays_is_replaced_once_and_not_for_ever() {
+fn threat_15_an_older_helper_that_stays_is_replaced_once_and_not_for_ever() {
     let play = Play::new(facts()).goes([
         (ReadStatus, status(Enabled)),
         (Greet, Outcome::Hello(answer("1.0.0"))),
