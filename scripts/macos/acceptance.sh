@@ -131,7 +131,7 @@ serves_the_app() { local pid; pid=$(helper_pid) && [[ -n $pid ]] && pgrep -x -P 
 stranger() {
     if ! launchctl print "system/$helper_id" >/dev/null 2>&1 || ! within 10 serves_the_app; then
         not_ok "$1"
-        say_result "# " "the helper does not serve the app: the silence would prove nothing"
+        printf '#   the helper does not serve the app: silence would prove nothing\n'
         return
     fi
     check "$1" "$work/stranger" "$helper_id" "$hello"
