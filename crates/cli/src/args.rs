@@ -50,6 +50,9 @@ pub enum Command {
     /// Print the JSON Schema of reports
     #[command(hide = true)]
     Schema,
+    /// Read the counters that need no root, as the reader of another program
+    #[command(hide = true)]
+    Counters,
 }
 
 /// `joulebar bench`.

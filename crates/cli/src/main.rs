@@ -6,6 +6,7 @@
 mod analyze;
 mod args;
 mod bench;
+mod counters;
 mod doctor;
 mod exit;
 mod format;
@@ -55,6 +56,7 @@ fn run(arguments: Arguments) -> Result<exit::Code, Failure> {
         Command::Doctor(arguments) => block_on(doctor::run(&arguments)),
         Command::Helper(arguments) => helper::run(&arguments),
         Command::Schema => verify::print_schema(),
+        Command::Counters => counters::serve(),
     }
 }
 

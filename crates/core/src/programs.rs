@@ -13,6 +13,8 @@ pub enum Program {
     SimulatedHelper,
     /// The simulated Mac.
     Simulator,
+    /// `joulebar`, which also reads counters for the app.
+    Terminal,
 }
 
 /// A program that does not lie where it should.
@@ -33,6 +35,7 @@ impl Program {
             Self::Helper => "joulebar-helper",
             Self::SimulatedHelper => "joulebar-helper-simulated",
             Self::Simulator => "joulebar-sim",
+            Self::Terminal => "joulebar",
         }
     }
 
@@ -40,7 +43,7 @@ impl Program {
     fn file_names(self) -> Vec<&'static str> {
         match self {
             Self::Helper => vec![self.file_name(), HELPER_ID],
-            Self::SimulatedHelper | Self::Simulator => vec![self.file_name()],
+            Self::SimulatedHelper | Self::Simulator | Self::Terminal => vec![self.file_name()],
         }
     }
 

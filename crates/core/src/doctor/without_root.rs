@@ -58,19 +58,21 @@ pub(super) fn registration() -> Option<Registration> {
     None
 }
 
-/// Reads for some seconds. Only a thread of its own may be lost to a reader that does not know this chip.
+/// Reads for some seconds. Only a process of its own may be lost to a reader that does not know this chip.
 #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
 pub(super) fn read() -> (IoReport, SystemPower) {
-    use crate::power::counters::{Counters, SHORTEST_WINDOW, system};
+    use crate::power::counters::{Counters, SHORTEST_WINDOW, child, system};
 
-    let counted = std::thread::spawn(|| {
-        let Ok(mut counters) = system::open() else { return Vec::new() };
-        (0..WINDOWS).map_while(|_| counters.read(SHORTEST_WINDOW).ok()).collect::<Vec<_>>()
-    });
-    let sensed = std::thread::spawn(|| system::system_power().and_then(|mut read| read()));
-    let watts = sensed.join().ok().flatten().map(f64::from).filter(|watts| watts.is_finite() && *watts > 0.0);
+    let readings: Vec<_> = child::open().map_or_else(
+        |_| Vec::new(),
+        |mut counters| (0..WINDOWS).map_while(|_| counters.read(SHORTEST_WINDOW).ok()).collect(),
+    );
+    let watts = system::system_power()
+        .and_then(|mut read| read())
+        .map(f64::from)
+        .filter(|watts| watts.is_finite() && *watts > 0.0);
     let system_power = watts.map_or(SystemPower::Missing, |watts| SystemPower::Present(watts * 1e3));
-    (counted.join().map_or(IoReport::Missing, |readings| judge(&readings)), system_power)
+    (judge(&readings), system_power)
 }
 
 #[cfg(not(all(target_os = "macos", target_arch = "aarch64")))]

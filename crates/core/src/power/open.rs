@@ -226,7 +226,7 @@ mod mac {
 
     #[cfg(target_arch = "aarch64")]
     pub async fn counters(options: &HelperOptions, clock: Clock) -> Result<CounterSource, PowerError> {
-        CounterSource::start(sensors::open, options.interval.get(), clock).await
+        CounterSource::start(super::super::counters::child::open, options.interval.get(), clock).await
     }
 
     #[cfg(not(target_arch = "aarch64"))]

@@ -1,8 +1,9 @@
 //! Power without any rights: Apple's energy counters (IOReport) and the SMC.
 //!
 //! Knows how to keep reading on a thread of its own, since a reading blocks for its window. Leaves to others: what a reading
-//! is worth ([`rules`]) and the reading itself (`system`, which exists on Macs alone).
+//! is worth ([`rules`]), the process that reads ([`child`]) and the reading itself (`system`, which exists on Macs alone).
 
+pub mod child;
 pub mod rules;
 #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
 pub mod system;
