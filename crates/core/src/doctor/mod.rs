@@ -1,6 +1,6 @@
 //! What Joulebar relies on, checked one by one: each a row with what was found and what to do.
 //!
-//! The rows are pure: [`facts`] in, rows out ([`power_rows`], [`mac_rows`], [`own_rows`]), so that every answer a Mac may
+//! The rows are pure: [`facts`] in, rows out (`power_rows`, `mac_rows`, `own_rows`), so that every answer a Mac may
 //! give is tested without one. Facts come from a conversation with the helper ([`probe`]) and from the system
 //! ([`gather`]); a bug report is made of both ([`bundle`]) after everything personal is taken out ([`anonymise`]).
 //!

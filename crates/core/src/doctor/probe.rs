@@ -2,7 +2,7 @@
 //! like, what the boundary signal does, whether the clocks agree.
 //!
 //! Knows the order of the questions and when to give up. Leaves to others: what an answer means for a row
-//! ([`super::power_rows`]), and the connection ([`crate::power::transport`]).
+//! (`super::power_rows`), and the connection ([`crate::power::transport`]).
 
 use std::time::Duration;
 

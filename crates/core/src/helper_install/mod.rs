@@ -16,7 +16,7 @@
 //! The label is not that of the daemon which a signed app registers: launchd refuses two jobs of one label.
 //!
 //! Safety: what is shown to the user before the question is computed from the very bytes that are written afterwards.
-//! Folders are entered one by one without following links, each must be root's alone ([`folder`]), files are made under
+//! Folders are entered one by one without following links, each must be root's alone (`folder`), files are made under
 //! another name with `O_EXCL` and moved into place, and nothing is replaced or removed that was not made here. The job
 //! comes last, so that no daemon can be started without its requirement.
 //!
