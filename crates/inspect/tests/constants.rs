@@ -88,11 +88,14 @@ fn cask_is_filled_in_for_a_release_and_names_what_the_bundle_has() {
         "github.com/owner/joulebar/releases/download/v#{version}/Joulebar-#{version}.dmg",
         "app \"Joulebar.app\"",
         "Joulebar.app/Contents/MacOS/joulebar\"",
-        "quit:      \"org.joulebar.app\"",
-        "launchctl: \"org.joulebar.app.helper\"",
+        "uninstall quit: \"org.joulebar.app\"",
         "depends_on macos: \">= :ventura\"",
         "depends_on arch: :arm64",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
+    // an upgrade runs `uninstall` too, and must leave the helper's registration alone
+    assert!(
+        !text.lines().any(|line| line.trim_start().starts_with("launchctl:") || line.contains("uninstall launchctl"))
+    );
 }
