@@ -97,9 +97,13 @@ impl<C: Calls> Door<C> {
     /// Waits for room. What nobody hears any more is dropped, and a connection with it.
     fn tell(&self, arrival: Arrival<C>) {
         if self.queue.send(arrival).is_ok() {
-            // a full pipe has rung already
-            drop((&*self.bell).write(&[0]));
+            self.ring();
         }
+    }
+
+    fn ring(&self) {
+        // a full pipe has rung already
+        drop((&*self.bell).write(&[0]));
     }
 }
 
@@ -220,12 +224,15 @@ impl<C: Calls> Clients for Guests<C> {
     }
 
     fn next(&mut self) -> Option<Heard> {
-        loop {
+        for _ in 0..MAX_WAITING {
             let arrival = self.arrivals.try_recv().ok()?;
             if let Some(heard) = self.hear(arrival) {
                 return Some(heard);
             }
         }
+        // somebody who was hung up on talks on and on: the child has its turn, and then this goes on
+        self.door.ring();
+        None
     }
 
     fn send(&mut self, peer: PeerId, parcel: Parcel) {

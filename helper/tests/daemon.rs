@@ -10,6 +10,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -318,6 +319,33 @@ fn threat_10_flood_is_answered_for_the_burst_and_then_cut_off() {
     println!("100000 pings in {:.0?}: {pongs} answered, then {:?}", since.elapsed(), bench.board.errors(1));
     assert!((19..25).contains(&pongs), "{pongs}");
     assert_eq!(bench.board.errors(1), [ErrorCode::TooFast; 3]);
+    bench.end();
+}
+
+#[test]
+fn threat_10_flood_of_a_client_that_was_hung_up_on_takes_nothing_from_the_others() {
+    let bench = Bench::new();
+    bench.greeted(1);
+    bench.greeted(2);
+    bench.board.line(1, |line| line.is_stopped = true);
+    (0..3).for_each(|_| bench.board.say(1, b"garbage"));
+    wait_until("it is hung up on", || bench.board.errors(1).len() == 3);
+    let over = AtomicBool::new(false);
+    let flooded = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    bench.board.ask(1, &Request::Ping { n: flooded.fetch_add(1, Ordering::Relaxed) });
+                }
+            });
+        }
+        bench.board.ask(2, &start(7, &[Sampler::Thermal]));
+        wait_until("the other's samples", || bench.board.samples(2) >= 20);
+        over.store(true, Ordering::Relaxed);
+    });
+    println!("20 samples to the other beside {} requests of the flood", flooded.load(Ordering::Relaxed));
+    assert_eq!(bench.board.errors(1).len(), 3, "it is answered nothing more");
     bench.end();
 }
 

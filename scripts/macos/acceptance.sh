@@ -65,6 +65,7 @@ if [[ -n $signed ]]; then
     check "the helper carries this build's requirement" grep -qaF -- "$requirement" "$helper"
     check "macOS understands the helper's requirement" csreq -r "=$requirement" -t
     check "row 3: the app meets the helper's requirement" codesign --verify -R="$requirement" "$bundle"
+    check "row 3: so does the terminal program" codesign --verify -R="$requirement" "$bundle/Contents/MacOS/joulebar"
     # the same app, open to a debugger
     cp -R "$bundle" "$work/open.app"
     cat >"$work/open.plist" <<'PLIST'

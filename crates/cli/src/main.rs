@@ -29,6 +29,10 @@ use args::{Arguments, Command};
 use clap::Parser;
 use exit::Failure;
 
+// the helper asks for name and version of whoever talks to it
+#[cfg(target_os = "macos")]
+embed_plist::embed_info_plist!(concat!(env!("OUT_DIR"), "/Info.plist"));
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

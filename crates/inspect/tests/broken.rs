@@ -42,6 +42,7 @@ const HELPER_LIBRARIES: &str = "the helper links libSystem alone";
 const BUILD_PATHS: &str = "no path of the building machine is left in a program";
 const ONLY_POWERMETRICS: &str = "the helper can start nothing but powermetrics";
 const HELPER_INFO: &str = "the helper carries its own Info.plist";
+const CLI_INFO: &str = "the terminal program carries its own Info.plist";
 const APP_INFO: &str = "the app's Info.plist says what the build is";
 const AGENT: &str = "the app has no place in the Dock and runs once";
 const IDENTIFIERS: &str = "identifiers are the same wherever they stand";
@@ -197,6 +198,12 @@ fn helper_without_its_property_list_is_seen() {
     let version = Parts::good().expected.version;
     parts(|parts| other(parts, &version, "0.0.1"), &[HELPER_INFO]);
     parts(|parts| other(parts, "org.joulebar.", "org.example."), &[HELPER_INFO, IDENTIFIERS]);
+}
+
+#[test]
+fn terminal_program_without_its_property_list_is_seen() {
+    parts(|parts| parts.cli.info_plist = None, &[CLI_INFO]);
+    parts(|parts| parts.cli.info_plist.clone_from(&parts.helper.info_plist), &[CLI_INFO]);
 }
 
 #[test]

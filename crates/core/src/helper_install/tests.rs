@@ -149,7 +149,7 @@ impl Mac {
     }
 
     /// Everything below /Library, folders with a slash.
-    fn library(&self) -> Vec<String> {
+    fn installed(&self) -> Vec<String> {
         fn list(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -170,12 +170,12 @@ impl Mac {
     /// Nothing was changed by what `attempt` refused.
     #[track_caller]
     fn refuses(&mut self, attempt: impl Fn(&mut Self) -> Result<(), InstallError>, why: Danger) {
-        let before = (self.library(), self.launchd.calls.len());
+        let before = (self.installed(), self.launchd.calls.len());
         match attempt(self) {
             Err(InstallError::NotSafe { why: found, .. }) => assert_eq!(found, why),
             other => panic!("{other:?} in place of {why:?}"),
         }
-        assert_eq!((self.library(), self.launchd.calls.len()), before, "something was changed");
+        assert_eq!((self.installed(), self.launchd.calls.len()), before, "something was changed");
     }
 }
 
@@ -229,7 +229,7 @@ fn an_install_makes_four_files_of_root_and_an_uninstall_takes_exactly_these_away
     assert_eq!(removed, [&files[..], &[own_folder]].concat());
     assert_eq!(mac.launchd.calls.last(), Some(&format!("bootout {job}")));
     fs::remove_file(neighbour).unwrap();
-    assert_eq!(mac.library(), EMPTY);
+    assert_eq!(mac.installed(), EMPTY);
     assert!(mac.uninstall().unwrap().is_empty(), "nothing is left to remove");
 }
 
@@ -421,10 +421,10 @@ fn what_an_interrupted_install_left_can_be_completed_or_taken_away() {
             if complete {
                 mac.install().unwrap();
                 assert_eq!(mac.status().state, InstallState::Installed);
-                assert!(!mac.library().iter().any(|name| name.ends_with(".new")), "{:?}", mac.library());
+                assert!(!mac.installed().iter().any(|name| name.ends_with(".new")), "{:?}", mac.installed());
             } else {
                 mac.uninstall().unwrap();
-                assert_eq!(mac.library(), EMPTY);
+                assert_eq!(mac.installed(), EMPTY);
             }
         }
     }
@@ -541,7 +541,7 @@ fn the_places_are_those_that_helper_and_app_look_at() {
 #[test]
 fn threat_03_a_program_that_others_can_put_code_into_is_not_let_in() {
     let Some(mut mac) = Mac::new("threat_03_open_client") else { return };
-    let before = mac.library();
+    let before = mac.installed();
     for name in ["app", "cli"] {
         let place =
             if name == "app" { mac.sources().app.join("Contents/MacOS/joulebar-app") } else { mac.sources().cli };
@@ -549,7 +549,7 @@ fn threat_03_a_program_that_others_can_put_code_into_is_not_let_in() {
         fs::write(&place, signed.replacen("signed", "open", 1)).unwrap();
         let refused = mac.install().unwrap_err();
         assert!(matches!(refused, InstallError::NotSigned { why: Unsigned::NotSealed, .. }), "{name}: {refused}");
-        assert_eq!(mac.library(), before);
+        assert_eq!(mac.installed(), before);
         fs::write(&place, signed).unwrap();
     }
     mac.install().unwrap();

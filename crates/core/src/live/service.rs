@@ -119,6 +119,7 @@ mod tests {
     use joulebar_wire::{PROTOCOL, Reply};
 
     use super::*;
+    use crate::live::state::PowerProblem;
     use crate::live::{LiveOptions, Mode};
     use crate::power::link::{Link, LinkEvent, LinkTransport};
     use crate::settings::UserSettings;
@@ -171,6 +172,23 @@ mod tests {
         }
         let dial = || Err::<LinkTransport<Fake>, _>(PowerError::Unavailable { detail: "none".to_owned() });
         assert!(matches!(LinkGreeter { shared: shared(), dial }.hello().await, Hello::Silent { .. }));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_a_password_again_after_a_source_was_opened_or_none_could_be() {
+        let shared = shared();
+        let asks = async || {
+            let power = shared.power().await.unwrap();
+            matches!(power, crate::power::open::Power::Auto { may_ask_for_password: true })
+        };
+        assert!(!asks().await);
+        shared.authorize.store(true, Ordering::SeqCst);
+        assert!(asks().await && asks().await, "looking does not use it up");
+        shared.lose_power(PowerProblem::Unavailable, "None.".to_owned());
+        assert!(!asks().await);
+        shared.authorize.store(true, Ordering::SeqCst);
+        shared.start_power(crate::power::open::Power::Helper.preview());
+        assert!(!asks().await);
     }
 
     #[tokio::test(start_paused = true)]

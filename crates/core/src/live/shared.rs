@@ -263,6 +263,8 @@ impl Shared {
     }
 
     pub(super) fn lose_power(&self, problem: PowerProblem, message: String) {
+        // also where no way was to be had: the next tries are nobody's wish
+        self.authorize.store(false, Ordering::SeqCst);
         lock(&self.feed).lose(problem, message);
         self.publish();
     }

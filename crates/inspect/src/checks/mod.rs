@@ -35,6 +35,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "no path of the building machine is left in a program", run: programs::build_paths },
     Check { name: "the helper can start nothing but powermetrics", run: programs::helper_runs_powermetrics_only },
     Check { name: "the helper carries its own Info.plist", run: names::helper_info },
+    Check { name: "the terminal program carries its own Info.plist", run: names::cli_info },
     Check { name: "the app's Info.plist says what the build is", run: names::app_info },
     Check { name: "the app has no place in the Dock and runs once", run: names::agent },
     Check { name: "identifiers are the same wherever they stand", run: names::identifiers },

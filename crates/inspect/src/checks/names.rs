@@ -13,8 +13,12 @@ use crate::program::{Program, contains};
 const FORBIDDEN: &[&str] = &["RunAtLoad", "KeepAlive", "AbandonProcessGroup", "StartInterval", "WatchPaths", "Program"];
 
 fn helper_plist(bundle: &Bundle) -> Option<Dictionary> {
-    let helper = Program::read(bundle.bytes(&bundle.expected.helper())?).ok()?;
-    dictionary(&helper.info_plist?)
+    embedded_plist(bundle, &bundle.expected.helper())
+}
+
+fn embedded_plist(bundle: &Bundle, program: &str) -> Option<Dictionary> {
+    let program = Program::read(bundle.bytes(program)?).ok()?;
+    dictionary(&program.info_plist?)
 }
 
 fn text<'a>(dictionary: &'a Dictionary, key: &str) -> Option<&'a str> {
@@ -28,11 +32,17 @@ fn compare(found: &Dictionary, wanted: &[(&str, &str)]) -> Complaints {
 }
 
 pub(super) fn helper_info(bundle: &Bundle) -> Complaints {
-    let Some(found) = helper_plist(bundle) else { return vec!["it has none".into()] };
-    compare(
-        &found,
-        &[("CFBundleIdentifier", &bundle.expected.helper_id), ("CFBundleShortVersionString", &bundle.expected.version)],
-    )
+    own_info(bundle, &bundle.expected.helper(), &bundle.expected.helper_id)
+}
+
+/// Without it the helper's requirement, which asks for a version, is never met.
+pub(super) fn cli_info(bundle: &Bundle) -> Complaints {
+    own_info(bundle, &bundle.expected.cli(), &bundle.expected.cli_id)
+}
+
+fn own_info(bundle: &Bundle, program: &str, identifier: &str) -> Complaints {
+    let Some(found) = embedded_plist(bundle, program) else { return vec!["it has none".into()] };
+    compare(&found, &[("CFBundleIdentifier", identifier), ("CFBundleShortVersionString", &bundle.expected.version)])
 }
 
 pub(super) fn app_info(bundle: &Bundle) -> Complaints {

@@ -55,16 +55,21 @@ impl Parts {
         let expected = Expected { team: None, released: false, ..Expected::of_this_build() };
         let mut helper =
             program(&expected.helper_id, &format!("/usr/bin/powermetrics\0{}\0", expected.client_requirement));
-        let mut info = Dictionary::new();
-        info.insert("CFBundleIdentifier".into(), Value::from(expected.helper_id.as_str()));
-        info.insert("CFBundleShortVersionString".into(), Value::from(expected.version.as_str()));
-        helper.info_plist = Some(plists::to_xml(info).unwrap());
+        let info = |identifier: &str| {
+            let mut info = Dictionary::new();
+            info.insert("CFBundleIdentifier".into(), Value::from(identifier));
+            info.insert("CFBundleShortVersionString".into(), Value::from(expected.version.as_str()));
+            Some(plists::to_xml(info).unwrap())
+        };
+        helper.info_plist = info(&expected.helper_id);
+        let mut cli = program(&expected.cli_id, "joulebar");
+        cli.info_plist = info(&expected.cli_id);
         let mut app = program(&expected.app_id, &format!("{}\0", expected.helper_requirement));
         app.libraries.push("/System/Library/Frameworks/AppKit.framework/Versions/C/AppKit".into());
         Self {
             app,
             helper,
-            cli: program(&expected.cli_id, "joulebar"),
+            cli,
             info: plists::app_info(&expected).unwrap(),
             launchd: plists::launchd(&expected),
             icon: include_bytes!("../../../../src-tauri/icons/icon.icns").to_vec(),
