@@ -134,9 +134,13 @@ pub fn assert_only_child(process: u32, child: u32) {
     assert_eq!(children.split_whitespace().collect::<Vec<_>>(), [child.to_string()]);
 }
 
+/// Written by another process: a file that this one had open for writing could still be open in a child that another test
+/// has just forked, and the system does not start such a program ("text file busy").
 pub fn write_program(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let script = "cat >\"$1\" && chmod 755 \"$1\"";
+    let mut shell = Command::new("/bin/sh").args(["-c", script, "sh"]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(shell.wait().unwrap().success());
 }
 
 /// Requests that no helper should do anything for, as whole frames.
